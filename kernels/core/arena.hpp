@@ -1,0 +1,73 @@
+// The memory of one op's problem under test: inputs, weights and outputs with guard bytes around them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/core/buffer.hpp"
+#include "kernels/core/random.hpp"
+
+namespace trisect {
+
+/// What an array is filled with. kTies draws from a handful of values, zeros and both signs among them; kSpecial is
+/// normal with zeros, denormals, infinities and NaN strewn in.
+enum class Fill { kNormal, kUniform, kTies, kSpecial, kZero };
+
+/// Hands out views to Op::make. The first make() creates everything; between begin_*() calls the same sequence of
+/// requests is answered again, so one make() function serves the three needs of a benchmark:
+///   begin_copy()          same inputs and outputs, weights of their own: rotating through the copies keeps weights
+///                         cold (beyond the last-level cache) and activations hot
+///   begin_reference(i)    same inputs and the weights of copy i, outputs of their own
+/// Arrays are 64-byte aligned with kGuard bytes on both sides. Not thread-safe.
+class Arena {
+ public:
+  static constexpr std::size_t kGuard = 64;
+
+  explicit Arena(Seed seed) : seed_(seed) {}
+
+  View input(Dtype type, std::int64_t rows, std::int64_t cols, Fill fill = Fill::kNormal, float stddev = 1.0f);
+  View weight(Dtype type, std::int64_t rows, std::int64_t cols, float stddev);
+  /// Outputs start poisoned: NaN, or -1 for i32.
+  View output(Dtype type, std::int64_t rows, std::int64_t cols);
+  /// An output that is also read: refilled with the same values by reset_outputs().
+  View inout(Dtype type, std::int64_t rows, std::int64_t cols, float stddev = 1.0f);
+  /// An i32 input with values in [0, limit).
+  View indices(std::int64_t rows, std::int64_t cols, int limit);
+
+  void begin_copy();
+  void begin_reference(std::size_t copy);
+
+  /// Poisons or refills the outputs under test (not those of a reference).
+  void reset_outputs();
+
+  std::size_t weight_bytes() const { return weight_bytes_; }  ///< of one copy
+  /// "" or what a kernel damaged: a guard byte, an input, a weight.
+  std::string damage() const;
+
+ private:
+  struct Block {
+    Buffer buffer;
+    View view;
+    Seed seed = 0;
+    Fill fill = Fill::kZero;
+    float stddev = 0;
+    bool poisoned = false;
+    std::uint64_t hash = 0;
+  };
+  using Blocks = std::vector<Block>;
+
+  Block allocate(Dtype type, std::int64_t rows, std::int64_t cols);
+  View take_input(Dtype type, std::int64_t rows, std::int64_t cols, Fill fill, float stddev, int limit);
+  View take_output(Dtype type, std::int64_t rows, std::int64_t cols, bool poisoned, float stddev);
+
+  Seed seed_;
+  Blocks inputs_;
+  std::vector<Blocks> weights_{1};     // by copy
+  std::vector<Blocks> outputs_{1};     // [0] shared by all copies, [1] the reference's
+  std::size_t copy_ = 0, output_set_ = 0;
+  std::size_t next_input_ = 0, next_weight_ = 0, next_output_ = 0;
+  std::size_t weight_bytes_ = 0;
+};
+
+}  // namespace trisect
