@@ -20,12 +20,15 @@ namespace trisect {
 enum class Device { kCpu, kCuda };
 constexpr std::string_view name_of(Device device) { return device == Device::kCpu ? "cpu" : "cuda"; }
 
-/// Whether a variant can run on this machine; `why_not` is empty when it can.
+/// Whether a variant can run a problem on this machine; `why_not` is empty when it can.
 struct Availability {
   std::string why_not;
   explicit operator bool() const { return why_not.empty(); }
 };
-inline Availability always() { return {}; }
+template <class Problem>
+Availability always(const Problem&) {
+  return {};
+}
 
 /// What one call must move and compute at the least, each operand counted once.
 struct Cost {
@@ -40,7 +43,7 @@ struct VariantOf {
   using Fn = void(const Problem&, const Args&);
   std::string_view name;
   Device device = Device::kCpu;
-  Availability (*available)() = always;
+  Availability (*available)(const Problem&) = always<Problem>;
   Fn* run = nullptr;
   /// What this variant must agree with; null means the table's first row. Only variants that compute another
   /// function of the same arguments name their own (the modes of larosa/layer).
@@ -90,17 +93,17 @@ std::string describe(const typename Op::Problem& problem) {
 /// The variant that TRISECT_FORCE="<op>=<variant>[,<op>=<variant>...]" names for an op, or "".
 std::string forced_variant(std::string_view op);
 
-/// The variant that the engine runs: the last one of the table that is available on the device, or the forced one.
+/// The variant that the engine runs: the table's last one that is available on the device, or the forced one.
 /// Throws Error(kUsage) when the forced one is unknown or cannot run.
 template <OpContract Op>
-const auto& best_variant(Device device = Device::kCpu) {
+const auto& best_variant(const typename Op::Problem& problem, Device device = Device::kCpu) {
   const auto variants = Op::variants();
   if (const std::string forced = forced_variant(Op::name); !forced.empty()) {
     std::string known;
     for (const auto& variant : variants) {
       known += fmt::format(" {}", variant.name);
       if (variant.name != forced || variant.device != device) continue;
-      if (const Availability yes = variant.available(); !yes) {
+      if (const Availability yes = variant.available(problem); !yes) {
         usage_error("TRISECT_FORCE: {}={} cannot run here: {}", Op::name, forced, yes.why_not);
       }
       return variant;
@@ -108,7 +111,7 @@ const auto& best_variant(Device device = Device::kCpu) {
     usage_error("TRISECT_FORCE: {} has no variant '{}'; it has{}", Op::name, forced, known);
   }
   for (std::size_t i = variants.size(); i-- > 0;) {
-    if (variants[i].device == device && variants[i].available()) return variants[i];
+    if (variants[i].device == device && variants[i].available(problem)) return variants[i];
   }
   environment_error("{}: no variant runs on {}", Op::name, name_of(device));
 }

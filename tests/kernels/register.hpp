@@ -17,7 +17,7 @@ class VariantTest : public ::testing::Test {
   VariantTest(const typename Op::Problem& problem, const Variant& variant) : problem_(problem), variant_(variant) {}
 
   void TestBody() override {
-    if (const Availability yes = variant_.available(); !yes) GTEST_SKIP() << yes.why_not;
+    if (const Availability yes = variant_.available(problem_); !yes) GTEST_SKIP() << yes.why_not;
     Arena arena(20260101);
     typename Op::Args got = Op::make(problem_, arena);
     arena.begin_reference(0);
