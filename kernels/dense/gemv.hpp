@@ -1,0 +1,38 @@
+// y = x w (+ bias): one token through a matrix, the product of decoding. Bound by reading w once.
+#pragma once
+
+#include "kernels/core/op.hpp"
+
+namespace trisect::dense {
+
+struct Gemv {
+  static constexpr std::string_view name = "dense/gemv";
+
+  struct Problem {
+    int in = 0, out = 0;
+    Dtype dtype = Dtype::kBf16;  ///< of the weights: f32 or bf16
+  };
+  static constexpr Field<Problem> fields[] = {{"in", &Problem::in}, {"out", &Problem::out}};
+
+  struct Args {
+    View x;     ///< f32 [1][in]
+    View w;     ///< [in][out], input-major; rows may be `stride` apart (oneDNN's variants too)
+    View bias;  ///< f32 [1][out], or empty
+    View y;     ///< f32 [1][out], overwritten; must not overlap the others
+    std::shared_ptr<void> prepared;
+  };
+  using Variant = VariantOf<Problem, Args>;
+
+  static Cost cost(const Problem& problem);
+  static Args make(const Problem& problem, Arena& arena);
+  static Check check(const Problem& problem, const Args& got, const Args& want);
+  static std::vector<Problem> odd_problems();
+  /// ref, onednn_plain (the layout above), onednn_packed (oneDNN's own layout, a second copy of the weights),
+  /// cpu_fma, cpu_bf16.
+  static std::span<const Variant> variants();
+};
+
+/// Bound on the relative L2 error of a product with weights of this type: bf16 products round the activations too.
+double product_tolerance(Dtype weights);
+
+}  // namespace trisect::dense

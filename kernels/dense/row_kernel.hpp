@@ -1,0 +1,36 @@
+// The product of a vector with chosen rows of an input-major matrix: y = sum over j of value[j] * w[index[j]][:].
+// With every row it is the dense product of decoding, with the kept rows LaRoSA's sparse one; both stream whole rows
+// of weights from memory once, so time follows the number of rows.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/core/op.hpp"
+
+namespace trisect::dense {
+
+struct RowProduct {
+  View w;                               ///< [in][out], f32 or bf16, rows `stride` apart
+  const std::int32_t* index = nullptr;  ///< `count` rows in ascending order; null means 0, 1, ..., count - 1
+  const float* value = nullptr;         ///< `count` factors
+  int count = 0;
+  const float* bias = nullptr;  ///< `out` values added once, or null
+  float* y = nullptr;           ///< `out` results; must not overlap any operand
+  bool accumulate = false;      ///< y += instead of y =
+};
+
+/// f32 multiply-add over Highway's widest vectors; f32 and bf16 weights.
+void row_product_fma(const RowProduct& product);
+
+/// bf16 weights only: factors rounded to bf16, two rows merged into pairs of lanes for vdpbf16ps, f32 accumulation
+/// (denormals count as zero, as the instruction has it). Needs has_avx512_bf16().
+void row_product_bf16(const RowProduct& product);
+
+/// How a product is divided among threads: column parts keep long runs of a row together (short runs leave gaps that
+/// the prefetchers fetch anyway); what threads remain divide the rows, and their partial sums are added at the end.
+struct RowSplit {
+  int column_parts, row_parts;
+};
+RowSplit split_rows(std::int64_t row_bytes, int threads);
+
+}  // namespace trisect::dense

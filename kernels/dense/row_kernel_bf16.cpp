@@ -1,0 +1,97 @@
+// Highway has no bf16 dot product of this shape, so this one file is written in intrinsics under a target attribute.
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "kernels/dense/row_kernel_driver.hpp"
+
+namespace trisect::dense {
+namespace {
+
+#define TRISECT_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
+
+constexpr int kRowsPerPass = 8;
+constexpr long kStep = 32;        // columns per iteration: one register of bf16, two of f32 sums
+constexpr long kTile = 4480;      // columns whose sums stay in the first-level cache between passes
+constexpr long kPrefetchAhead = 512;  // bytes of each next row: after those the hardware prefetcher has caught on
+
+/// Two factors as the bf16 pair that multiplies two merged rows.
+TRISECT_TARGET inline __m512bh factor_pair(float first, float second) {
+  const std::uint32_t pair = std::uint32_t{to_bf16(second).bits} << 16 | to_bf16(first).bits;
+  return reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(pair)));
+}
+
+TRISECT_TARGET inline __m512 dot(__m512 sum, __m512i rows, __m512bh factors) {
+  return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(rows), factors);
+}
+
+/// sums (in merged order, see below) += eight rows over `columns`, a multiple of kStep.
+TRISECT_TARGET void add_rows(const bf16* const rows[kRowsPerPass], const __m512bh factors[kRowsPerPass / 2],
+                             long columns, float* sums) {
+  for (long c = 0; c < columns; c += kStep) {
+    __m512 low = _mm512_load_ps(sums + c), high = _mm512_load_ps(sums + c + 16);
+#pragma GCC unroll 4
+    for (int pair = 0; pair < kRowsPerPass / 2; ++pair) {
+      const __m512i a = _mm512_loadu_si512(rows[2 * pair] + c), b = _mm512_loadu_si512(rows[2 * pair + 1] + c);
+      low = dot(low, _mm512_unpacklo_epi16(a, b), factors[pair]);
+      high = dot(high, _mm512_unpackhi_epi16(a, b), factors[pair]);
+    }
+    _mm512_store_ps(sums + c, low);
+    _mm512_store_ps(sums + c + 16, high);
+  }
+}
+
+/// Unpacking works within 128-bit lanes: column 8g + i of a step is in `low` (i < 4) or `high`, at 4g + i mod 4.
+TRISECT_TARGET void restore_order(long columns, float* sums) {
+  const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  const __m512i second = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  for (long c = 0; c < columns; c += kStep) {
+    const __m512 low = _mm512_load_ps(sums + c), high = _mm512_load_ps(sums + c + 16);
+    _mm512_store_ps(sums + c, _mm512_permutex2var_ps(low, first, high));
+    _mm512_store_ps(sums + c + 16, _mm512_permutex2var_ps(low, second, high));
+  }
+}
+
+TRISECT_TARGET void product_part(const RowProduct& product, long first, long last, long column, long columns,
+                                 float* sums) {
+  std::memset(sums, 0, static_cast<std::size_t>(columns) * sizeof(float));
+  const auto row_at = [&](long j) {
+    return product.w.row<bf16>(product.index != nullptr ? product.index[j] : j) + column;
+  };
+  const long whole = columns / kStep * kStep;
+  for (long tile = 0; tile < whole; tile += kTile) {
+    const long width = std::min(kTile, whole - tile);
+    for (long j = first; j < last; j += kRowsPerPass) {
+      const bf16* rows[kRowsPerPass];
+      __m512bh factors[kRowsPerPass / 2];
+      for (int r = 0; r < kRowsPerPass; ++r) rows[r] = row_at(std::min(j + r, last - 1)) + tile;
+      for (int r = 0; r < kRowsPerPass; r += 2) {
+        const auto factor = [&](int i) { return j + i < last ? product.value[j + i] : 0.0f; };
+        factors[r / 2] = factor_pair(factor(r), factor(r + 1));
+      }
+      for (long next = j + kRowsPerPass; next < std::min(j + 2 * kRowsPerPass, last); ++next) {
+        const char* start = reinterpret_cast<const char*>(row_at(next) + tile);
+        for (long byte = 0; byte < std::min(kPrefetchAhead, width * 2); byte += 64) {
+          _mm_prefetch(start + byte, _MM_HINT_T0);
+        }
+      }
+      add_rows(rows, factors, width, sums + tile);
+    }
+  }
+  restore_order(whole, sums);
+  for (long j = first; j < last && whole < columns; ++j) {
+    const bf16* row = row_at(j);
+    const float factor = to_f32(to_bf16(product.value[j]));
+    for (long c = whole; c < columns; ++c) sums[c] += factor * to_f32(row[c]);
+  }
+}
+
+}  // namespace
+
+void row_product_bf16(const RowProduct& product) {
+  run_row_product(product, kStep, [&](long first, long last, long column, long columns, float* sums) {
+    product_part(product, first, last, column, columns, sums);
+  });
+}
+
+}  // namespace trisect::dense

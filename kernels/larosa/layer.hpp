@@ -1,0 +1,48 @@
+// A linear layer run three ways, from the activation to the product, each stage timed where it stands:
+//   dense   y = x W
+//   naive   y = S_k(x Q) Q^T W    rotate, select, scatter to a dense vector, rotate back, dense product
+//   online  y = S_k(x Q) (Q^T W)  rotate, select, product with the kept rows of the rotated weights only
+// naive is what a first implementation does; it adds two rotations and saves nothing. online folds Q into W once.
+#pragma once
+
+#include "kernels/core/op.hpp"
+
+namespace trisect::larosa {
+
+/// Nanoseconds spent in each stage, added up over calls.
+struct StageTimes {
+  double rotate = 0, topk = 0, scatter = 0, unrotate = 0, product = 0;
+};
+
+struct Layer {
+  static constexpr std::string_view name = "larosa/layer";
+
+  struct Problem {
+    int in = 0, out = 0, sparsity_permille = 0;
+    Dtype dtype = Dtype::kBf16;  ///< of Q and W: f32 or bf16
+  };
+  static constexpr Field<Problem> fields[] = {
+      {"in", &Problem::in}, {"out", &Problem::out}, {"sparsity_permille", &Problem::sparsity_permille}};
+
+  struct Args {
+    View x;                   ///< f32 [1][in]
+    View q, q_transposed;     ///< [in][in]
+    View w;                   ///< [in][out]: W for dense and naive, Q^T W for online
+    View rotated, scattered;  ///< scratch, f32 [1][in]
+    View unrotated;           ///< scratch, f32 [1][in]
+    View index, value;        ///< scratch, i32 and f32 [1][k]
+    View y;                   ///< f32 [1][out], overwritten
+    std::shared_ptr<StageTimes> stages;  ///< added to by every call
+  };
+  using Variant = VariantOf<Problem, Args>;
+
+  static Cost cost(const Problem& problem);  ///< of the dense product, for every mode: what is to be beaten
+  static Args make(const Problem& problem, Arena& arena);
+  static Check check(const Problem& problem, const Args& got, const Args& want);
+  static std::vector<Problem> odd_problems();
+  /// ref (of online), then dense, naive and online, each with the fastest kernels of this machine and checked
+  /// against a double-precision computation of its own formula.
+  static std::span<const Variant> variants();
+};
+
+}  // namespace trisect::larosa

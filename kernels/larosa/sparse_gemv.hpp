@@ -1,0 +1,34 @@
+// y = sum over kept entries of value[i] * w[index[i]][:] (+ bias): the product that reads only the kept rows.
+#pragma once
+
+#include "kernels/core/op.hpp"
+
+namespace trisect::larosa {
+
+struct SparseGemv {
+  static constexpr std::string_view name = "larosa/sparse_gemv";
+
+  struct Problem {
+    int in = 0, out = 0, sparsity_permille = 0;
+    Dtype dtype = Dtype::kBf16;  ///< of the weights: f32 or bf16
+  };
+  static constexpr Field<Problem> fields[] = {
+      {"in", &Problem::in}, {"out", &Problem::out}, {"sparsity_permille", &Problem::sparsity_permille}};
+
+  struct Args {
+    View index;  ///< i32 [1][k], ascending, within [0, in)
+    View value;  ///< f32 [1][k]
+    View w;      ///< [in][out], input-major; rows may be `stride` apart
+    View bias;   ///< f32 [1][out], or empty
+    View y;      ///< f32 [1][out], overwritten; must not overlap the others
+  };
+  using Variant = VariantOf<Problem, Args>;
+
+  static Cost cost(const Problem& problem);
+  static Args make(const Problem& problem, Arena& arena);
+  static Check check(const Problem& problem, const Args& got, const Args& want);
+  static std::vector<Problem> odd_problems();
+  static std::span<const Variant> variants();  ///< ref, cpu_fma, cpu_bf16: the row kernels of dense/gemv
+};
+
+}  // namespace trisect::larosa
