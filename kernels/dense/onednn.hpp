@@ -1,0 +1,36 @@
+// oneDNN's matrix product behind one small door: hides the differences of 2.6 and 3.x, keeps compiled
+// primitives by shape, and converts activations to the weights' type.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "kernels/core/op.hpp"
+
+namespace trisect::dense {
+
+/// y[m][out] = x[m][in] * w[in][out] + bias[1][out], or y += when `accumulate`. x, y and bias are f32, w is
+/// f32 or bf16; an empty bias means none. Rows of x, w and y may be any stride apart. With bf16 weights x is
+/// rounded to bf16 and products are accumulated in f32. y must not overlap an operand.
+struct Product {
+  View x, w, bias, y;
+  bool accumulate = false;
+};
+
+/// Weights copied into the layout that oneDNN prefers for products of `m` rows.
+/// Throws Error(kEnvironment) where oneDNN has no product of that type; see onednn_supports().
+std::shared_ptr<void> onednn_pack(const View& w, std::int64_t m);
+
+/// `packed` comes from onednn_pack() of product.w, whose elements are not read. Any number of rows works; the
+/// layout suits those it was packed for. Safe to call from several threads.
+void onednn_product_packed(const Product& product, const void* packed);
+
+/// The weights as they lie in memory; a panel of columns at a time is packed into scratch where that pays.
+void onednn_product(const Product& product);
+
+/// bf16 needs AVX-512 (or better) in oneDNN.
+Availability onednn_supports(Dtype dtype);
+
+std::string onednn_version();  ///< "2.6.3" of the library loaded
+
+}  // namespace trisect::dense

@@ -1,0 +1,17 @@
+// The operations that any transformer needs.
+#pragma once
+
+#include <tuple>
+
+#include "kernels/dense/attention.hpp"
+#include "kernels/dense/embedding.hpp"
+#include "kernels/dense/gelu.hpp"
+#include "kernels/dense/gemm.hpp"
+#include "kernels/dense/layernorm.hpp"
+#include "kernels/dense/rope.hpp"
+
+namespace trisect::dense {
+
+using Ops = std::tuple<Gemm, Layernorm, Rope, Gelu, Attention, Embedding>;
+
+}  // namespace trisect::dense
