@@ -78,19 +78,11 @@ Arena::Block Arena::allocate(Dtype type, std::int64_t rows, std::int64_t cols) {
   return block;
 }
 
-View Arena::take_input(Dtype type, std::int64_t rows, std::int64_t cols, Fill fill, float stddev, int limit) {
+template <class Generate>
+View Arena::take_input(Dtype type, std::int64_t rows, std::int64_t cols, Generate generate) {
   if (next_input_ == inputs_.size()) {
     Block block = allocate(type, rows, cols);
-    block.seed = derive(seed_, next_input_);
-    if (limit > 0) {
-      std::int32_t* values = static_cast<std::int32_t*>(block.view.data);
-      for (std::int64_t i = 0; i < rows * cols; ++i) {
-        values[i] = static_cast<std::int32_t>(random_bits(block.seed, static_cast<std::uint64_t>(i)) %
-                                              static_cast<std::uint64_t>(limit));
-      }
-    } else {
-      fill_view(block.view, block.seed, fill, stddev);
-    }
+    generate(block.view, derive(seed_, next_input_));
     block.hash = hash_of(block.view);
     inputs_.push_back(std::move(block));
   }
@@ -98,11 +90,32 @@ View Arena::take_input(Dtype type, std::int64_t rows, std::int64_t cols, Fill fi
 }
 
 View Arena::input(Dtype type, std::int64_t rows, std::int64_t cols, Fill fill, float stddev) {
-  return take_input(type, rows, cols, fill, stddev, 0);
+  return take_input(type, rows, cols, [&](const View& view, Seed seed) { fill_view(view, seed, fill, stddev); });
 }
 
 View Arena::indices(std::int64_t rows, std::int64_t cols, int limit) {
-  return take_input(Dtype::kI32, rows, cols, Fill::kZero, 0, limit);
+  return take_input(Dtype::kI32, rows, cols, [&](const View& view, Seed seed) {
+    std::int32_t* values = static_cast<std::int32_t*>(view.data);
+    for (std::int64_t i = 0; i < rows * cols; ++i) {
+      values[i] = static_cast<std::int32_t>(random_bits(seed, static_cast<std::uint64_t>(i)) %
+                                            static_cast<std::uint64_t>(limit));
+    }
+  });
+}
+
+View Arena::subset(std::int64_t rows, std::int64_t cols, int limit) {
+  return take_input(Dtype::kI32, rows, cols, [&](const View& view, Seed seed) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      std::int32_t* row = static_cast<std::int32_t*>(view.data) + r * cols;
+      std::int64_t taken = 0;  // Knuth's selection sampling: each candidate with the chance that keeps the count exact
+      for (std::int64_t i = 0; i < limit && taken < cols; ++i) {
+        const float chance = static_cast<float>(cols - taken) / static_cast<float>(limit - i);
+        if (random_unit(seed, static_cast<std::uint64_t>(r * limit + i)) < chance) {
+          row[taken++] = static_cast<std::int32_t>(i);
+        }
+      }
+    }
+  });
 }
 
 View Arena::weight(Dtype type, std::int64_t rows, std::int64_t cols, float stddev) {

@@ -34,6 +34,8 @@ class Arena {
   View inout(Dtype type, std::int64_t rows, std::int64_t cols, float stddev = 1.0f);
   /// An i32 input with values in [0, limit).
   View indices(std::int64_t rows, std::int64_t cols, int limit);
+  /// An i32 input whose rows are ascending subsets of [0, limit): `cols` of them drawn at random.
+  View subset(std::int64_t rows, std::int64_t cols, int limit);
 
   void begin_copy();
   void begin_reference(std::size_t copy);
@@ -58,7 +60,8 @@ class Arena {
   using Blocks = std::vector<Block>;
 
   Block allocate(Dtype type, std::int64_t rows, std::int64_t cols);
-  View take_input(Dtype type, std::int64_t rows, std::int64_t cols, Fill fill, float stddev, int limit);
+  template <class Generate>
+  View take_input(Dtype type, std::int64_t rows, std::int64_t cols, Generate generate);
   View take_output(Dtype type, std::int64_t rows, std::int64_t cols, bool poisoned, float stddev);
 
   Seed seed_;

@@ -19,12 +19,20 @@ struct RowProduct {
   bool accumulate = false;      ///< y += instead of y =
 };
 
+/// The obvious loop in double, rounded to f32 once. f32 and bf16 weights.
+void row_product_ref(const RowProduct& product);
+
 /// f32 multiply-add over Highway's widest vectors; f32 and bf16 weights.
 void row_product_fma(const RowProduct& product);
 
 /// bf16 weights only: factors rounded to bf16, two rows merged into pairs of lanes for vdpbf16ps, f32 accumulation
-/// (denormals count as zero, as the instruction has it). Needs has_avx512_bf16().
+/// (denormals count as zero, as the instruction has it). Only where row_product_bf16_runs().
 void row_product_bf16(const RowProduct& product);
+Availability row_product_bf16_runs(Dtype weights);
+
+/// The fastest of these for weights of this type on this machine.
+using RowProductFn = void(const RowProduct&);
+RowProductFn* best_row_product(Dtype weights);
 
 /// How a product is divided among threads: column parts keep long runs of a row together (short runs leave gaps that
 /// the prefetchers fetch anyway); what threads remain divide the rows, and their partial sums are added at the end.

@@ -1,0 +1,68 @@
+#include <cmath>
+
+#include "kernels/core/cpu.hpp"
+#include "kernels/dense/gemv.hpp"
+#include "kernels/dense/row_kernel.hpp"
+
+namespace trisect::dense {
+namespace {
+
+template <void Product(const RowProduct&)>
+void all_rows(const Gemv::Problem& problem, const Gemv::Args& args) {
+  Product({.w = args.w,
+           .value = args.x.row<float>(),
+           .count = problem.in,
+           .bias = args.bias ? args.bias.row<float>() : nullptr,
+           .y = args.y.row<float>()});
+}
+
+}  // namespace
+
+double product_tolerance(Dtype weights) { return weights == Dtype::kBf16 ? 1e-2 : 1e-5; }
+
+Availability row_product_bf16_runs(Dtype weights) {
+  if (weights != Dtype::kBf16) return {"takes bf16 weights only"};
+  return has_avx512_bf16();
+}
+
+RowProductFn* best_row_product(Dtype weights) {
+  return row_product_bf16_runs(weights) ? row_product_bf16 : row_product_fma;
+}
+
+Cost Gemv::cost(const Problem& p) {
+  const double in = p.in, out = p.out;
+  return {in * out * static_cast<double>(size_of(p.dtype)) + 4 * (in + out), 4 * out, 2 * in * out};
+}
+
+Gemv::Args Gemv::make(const Problem& p, Arena& arena) {
+  return {arena.input(Dtype::kF32, 1, p.in),
+          arena.weight(p.dtype, p.in, p.out, 1 / std::sqrt(static_cast<float>(p.in))),
+          arena.input(Dtype::kF32, 1, p.out), arena.output(Dtype::kF32, 1, p.out), nullptr};
+}
+
+Check Gemv::check(const Problem& p, const Args& got, const Args& want) {
+  return check_close(got.y, want.y, product_tolerance(p.dtype));
+}
+
+std::vector<Gemv::Problem> Gemv::odd_problems() {
+  std::vector<Problem> problems;
+  for (const Dtype type : {Dtype::kF32, Dtype::kBf16}) {
+    for (const auto& [in, out] : {std::pair{1, 1}, {7, 31}, {9, 33}, {320, 2240}, {1001, 515}, {80, 17920}}) {
+      problems.push_back({in, out, type});
+    }
+  }
+  return problems;
+}
+
+std::span<const Gemv::Variant> Gemv::variants() {
+  static const Variant table[] = {
+      {.name = "ref", .run = all_rows<row_product_ref>},
+      {.name = "cpu_fma", .run = all_rows<row_product_fma>},
+      {.name = "cpu_bf16",
+       .available = [](const Problem& p) { return row_product_bf16_runs(p.dtype); },
+       .run = all_rows<row_product_bf16>},
+  };
+  return table;
+}
+
+}  // namespace trisect::dense

@@ -1,0 +1,132 @@
+#include "kernels/larosa/layer.hpp"
+
+#include <chrono>
+#include <cmath>
+
+#include "kernels/core/nvtx.hpp"
+#include "kernels/dense/gemv.hpp"
+#include "kernels/dense/row_kernel.hpp"
+#include "kernels/larosa/scatter.hpp"
+#include "kernels/larosa/topk.hpp"
+
+namespace trisect::larosa {
+namespace {
+
+/// The kernels that one way of running is made of.
+struct Kernels {
+  dense::RowProductFn* rotate;
+  dense::RowProductFn* product;
+  Topk::Variant::Fn* topk;
+  Scatter::Variant::Fn* scatter;
+};
+
+Kernels reference_kernels() {
+  return {dense::row_product_ref, dense::row_product_ref, Topk::variants()[0].run, Scatter::variants()[0].run};
+}
+
+/// The rotation keeps its activations in f32 (the row kernel is bound by reading Q either way): rounding them to bf16
+/// would change which entries are selected.
+Kernels fastest_kernels(const Layer::Problem& p) {
+  return {dense::row_product_fma, dense::best_row_product(p.dtype),
+          best_variant<Topk>({1, p.in, p.sparsity_permille}).run, best_variant<Scatter>({1, p.in, p.sparsity_permille}).run};
+}
+
+/// Runs a stage under its name on the timeline and adds its duration.
+template <class Stage>
+void timed(const char* name, double& nanoseconds, Stage stage) {
+  const NvtxRange range(name);
+  const auto start = std::chrono::steady_clock::now();
+  stage();
+  nanoseconds += std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
+}
+
+void multiply(dense::RowProductFn* product, const View& x, const View& w, const View& y) {
+  product({.w = w, .value = x.row<float>(), .count = static_cast<int>(w.rows), .y = y.row<float>()});
+}
+
+void rotate_and_select(const Layer::Problem& p, const Layer::Args& a, const Kernels& kernels) {
+  timed("rotate", a.stages->rotate, [&] { multiply(kernels.rotate, a.x, a.q, a.rotated); });
+  timed("topk", a.stages->topk, [&] { kernels.topk({1, p.in, p.sparsity_permille}, {a.rotated, a.index, a.value}); });
+}
+
+void dense_with(const Layer::Problem&, const Layer::Args& a, const Kernels& kernels) {
+  timed("product", a.stages->product, [&] { multiply(kernels.product, a.x, a.w, a.y); });
+}
+
+void naive_with(const Layer::Problem& p, const Layer::Args& a, const Kernels& kernels) {
+  rotate_and_select(p, a, kernels);
+  timed("scatter", a.stages->scatter,
+        [&] { kernels.scatter({1, p.in, p.sparsity_permille}, {a.index, a.value, a.scattered}); });
+  timed("unrotate", a.stages->unrotate, [&] { multiply(kernels.rotate, a.scattered, a.q_transposed, a.unrotated); });
+  timed("product", a.stages->product, [&] { multiply(kernels.product, a.unrotated, a.w, a.y); });
+}
+
+void online_with(const Layer::Problem& p, const Layer::Args& a, const Kernels& kernels) {
+  rotate_and_select(p, a, kernels);
+  timed("product", a.stages->product, [&] {
+    kernels.product({.w = a.w,
+                     .index = a.index.row<std::int32_t>(),
+                     .value = a.value.row<float>(),
+                     .count = static_cast<int>(a.index.cols),
+                     .y = a.y.row<float>()});
+  });
+}
+
+using Mode = void(const Layer::Problem&, const Layer::Args&, const Kernels&);
+
+template <Mode mode>
+void reference(const Layer::Problem& p, const Layer::Args& a) {
+  mode(p, a, reference_kernels());
+}
+
+template <Mode mode>
+void fastest(const Layer::Problem& p, const Layer::Args& a) {
+  mode(p, a, fastest_kernels(p));
+}
+
+}  // namespace
+
+Cost Layer::cost(const Problem& p) { return dense::Gemv::cost({p.in, p.out, p.dtype}); }
+
+Layer::Args Layer::make(const Problem& p, Arena& arena) {
+  const int k = kept(p.in, p.sparsity_permille);
+  const float scale = 1 / std::sqrt(static_cast<float>(p.in));
+  Args args;
+  args.x = arena.input(Dtype::kF32, 1, p.in);
+  args.q = arena.weight(p.dtype, p.in, p.in, scale);
+  args.q_transposed = arena.weight(p.dtype, p.in, p.in, scale);
+  args.w = arena.weight(p.dtype, p.in, p.out, scale);
+  for (View* view : {&args.rotated, &args.scattered, &args.unrotated}) *view = arena.output(Dtype::kF32, 1, p.in);
+  args.index = arena.output(Dtype::kI32, 1, k);
+  args.value = arena.output(Dtype::kF32, 1, k);
+  args.y = arena.output(Dtype::kF32, 1, p.out);
+  args.stages = std::make_shared<StageTimes>();
+  return args;
+}
+
+Check Layer::check(const Problem& p, const Args& got, const Args& want) {
+  return check_close(got.y, want.y, dense::product_tolerance(p.dtype));
+}
+
+std::vector<Layer::Problem> Layer::odd_problems() {
+  std::vector<Problem> problems;
+  for (const Dtype type : {Dtype::kF32, Dtype::kBf16}) {
+    for (const int permille : {0, 500, 750}) {
+      problems.push_back({33, 65, permille, type});
+      problems.push_back({320, 2240, permille, type});
+    }
+  }
+  return problems;
+}
+
+std::span<const Layer::Variant> Layer::variants() {
+  static const Variant table[] = {
+      {.name = "ref", .run = reference<online_with>},
+      {.name = "dense", .run = fastest<dense_with>, .ref = reference<dense_with>},
+      {.name = "naive", .run = fastest<naive_with>, .ref = reference<naive_with>},
+      {.name = "online", .run = fastest<online_with>, .ref = reference<online_with>},
+  };
+  return table;
+}
+
+}  // namespace trisect::larosa
