@@ -11,6 +11,7 @@ namespace trisect {
 namespace {
 
 constexpr std::byte kGuardByte{0xa5};
+constexpr std::size_t kMaxArrays = 64;  // of one kind in one copy: keeps their seeds apart
 
 void set(const View& view, std::int64_t r, std::int64_t c, float value) {
   if (view.dtype == Dtype::kF32) view.row<float>(r)[c] = value;
@@ -80,13 +81,15 @@ Arena::Block Arena::allocate(Dtype type, std::int64_t rows, std::int64_t cols) {
 
 template <class Generate>
 View Arena::take_input(Dtype type, std::int64_t rows, std::int64_t cols, Generate generate) {
-  if (next_input_ == inputs_.size()) {
+  Blocks& blocks = inputs_[copy_];
+  if (next_input_ == blocks.size()) {
     Block block = allocate(type, rows, cols);
-    generate(block.view, derive(seed_, next_input_));
+    generate(block.view, derive(seed_, kMaxArrays * copy_ + next_input_));
     block.hash = hash_of(block.view);
-    inputs_.push_back(std::move(block));
+    if (copy_ == 0) input_bytes_ += block.view.bytes();
+    blocks.push_back(std::move(block));
   }
-  return inputs_[next_input_++].view;
+  return blocks[next_input_++].view;
 }
 
 View Arena::input(Dtype type, std::int64_t rows, std::int64_t cols, Fill fill, float stddev) {
@@ -122,7 +125,7 @@ View Arena::weight(Dtype type, std::int64_t rows, std::int64_t cols, float stdde
   Blocks& blocks = weights_[copy_];
   if (next_weight_ == blocks.size()) {
     Block block = allocate(type, rows, cols);
-    fill_uniform(block.view, derive(seed_, 1000 + 100 * copy_ + next_weight_), stddev);
+    fill_uniform(block.view, derive(~seed_, kMaxArrays * copy_ + next_weight_), stddev);
     block.hash = hash_of(block.view);
     if (copy_ == 0) weight_bytes_ += block.view.bytes();
     blocks.push_back(std::move(block));
@@ -134,7 +137,7 @@ View Arena::take_output(Dtype type, std::int64_t rows, std::int64_t cols, bool p
   Blocks& blocks = outputs_[output_set_];
   if (next_output_ == blocks.size()) {
     Block block = allocate(type, rows, cols);
-    block.seed = derive(seed_, 500 + next_output_);
+    block.seed = derive(seed_ + 1, next_output_);
     block.poisoned = poisoned;
     block.stddev = stddev;
     blocks.push_back(std::move(block));
@@ -153,15 +156,16 @@ View Arena::inout(Dtype type, std::int64_t rows, std::int64_t cols, float stddev
 }
 
 void Arena::begin_copy() {
+  inputs_.emplace_back();
   weights_.emplace_back();
   copy_ = weights_.size() - 1;
   output_set_ = next_input_ = next_weight_ = next_output_ = 0;
 }
 
-void Arena::begin_reference(std::size_t copy) {
-  if (outputs_.size() == 1) outputs_.emplace_back();
+void Arena::begin_reference(std::size_t copy, std::size_t set) {
+  output_set_ = 1 + set;
+  if (outputs_.size() <= output_set_) outputs_.resize(output_set_ + 1);
   copy_ = copy;
-  output_set_ = 1;
   next_input_ = next_weight_ = next_output_ = 0;
 }
 
@@ -185,9 +189,10 @@ std::string Arena::damage() const {
     }
     return "";
   };
-  std::string found = scan(inputs_, "input", true);
-  for (const Blocks& blocks : weights_) {
-    if (found.empty()) found = scan(blocks, "weight", true);
+  std::string found;
+  for (std::size_t copy = 0; copy < weights_.size(); ++copy) {
+    if (found.empty()) found = scan(inputs_[copy], "input", true);
+    if (found.empty()) found = scan(weights_[copy], "weight", true);
   }
   for (const Blocks& blocks : outputs_) {
     if (found.empty()) found = scan(blocks, "output", false);

@@ -18,7 +18,8 @@ enum class Fill { kNormal, kUniform, kTies, kSpecial, kZero };
 /// requests is answered again, so one make() function serves the three needs of a benchmark:
 ///   begin_copy()          same inputs and outputs, weights of their own: rotating through the copies keeps weights
 ///                         cold (beyond the last-level cache) and activations hot
-///   begin_reference(i)    same inputs and the weights of copy i, outputs of their own
+///   begin_reference(i, s) same inputs and the weights of copy i, outputs of their own for each set s: one set for
+///                         each reference whose results must be kept side by side
 /// Arrays are 64-byte aligned with kGuard bytes on both sides. Not thread-safe.
 class Arena {
  public:
@@ -38,12 +39,13 @@ class Arena {
   View subset(std::int64_t rows, std::int64_t cols, int limit);
 
   void begin_copy();
-  void begin_reference(std::size_t copy);
+  void begin_reference(std::size_t copy, std::size_t set = 0);
 
   /// Poisons or refills the outputs under test (not those of a reference).
   void reset_outputs();
 
   std::size_t weight_bytes() const { return weight_bytes_; }  ///< of one copy
+  std::size_t input_bytes() const { return input_bytes_; }    ///< of one copy
   /// "" or what a kernel damaged: a guard byte, an input, a weight.
   std::string damage() const;
 
@@ -65,12 +67,12 @@ class Arena {
   View take_output(Dtype type, std::int64_t rows, std::int64_t cols, bool poisoned, float stddev);
 
   Seed seed_;
-  Blocks inputs_;
-  std::vector<Blocks> weights_{1};     // by copy
-  std::vector<Blocks> outputs_{1};     // [0] shared by all copies, [1] the reference's
+  std::vector<Blocks> inputs_{1};   // by copy
+  std::vector<Blocks> weights_{1};  // by copy
+  std::vector<Blocks> outputs_{1};  // [0] shared by all copies, [1 + set] the references'
   std::size_t copy_ = 0, output_set_ = 0;
   std::size_t next_input_ = 0, next_weight_ = 0, next_output_ = 0;
-  std::size_t weight_bytes_ = 0;
+  std::size_t weight_bytes_ = 0, input_bytes_ = 0;
 };
 
 }  // namespace trisect
