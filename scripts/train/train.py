@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Trains phi-mini on BUILD/train.bin on a CPU.
 
-    train.py --build BUILD --tokens 20000000 [--threads 2] [--resume]
+    train.py --build BUILD --tokens 5000000 [--threads 2] [--resume]
 
 The plan is counted in tokens, not in time, so the process may be stopped and continued at will. The learning rate warms up, stays, and
 falls linearly to zero over the last `--decay` of the budget. To change the budget while it runs write the new number of tokens to
 BUILD/plan; to finish soon send SIGUSR1 (or `touch BUILD/finish`): the decay begins at the next step and takes a quarter of the tokens
-seen so far. SIGTERM saves and ends; --resume goes on from there. BUILD/checkpoint.pt is replaced every few minutes, BUILD/log.csv grows by a line at every evaluation.
+seen so far. SIGTERM saves and ends; --resume goes on from there. BUILD/checkpoint.pt is replaced every few minutes, BUILD/log.csv grows
+by a line at every evaluation.
 """
 import argparse, math, os, pathlib, signal, time
 import numpy as np
@@ -18,7 +19,7 @@ ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDe
 ap.add_argument("--build", type=pathlib.Path, required=True)
 ap.add_argument("--texts", type=pathlib.Path, default=pathlib.Path("integration/texts"))
 ap.add_argument("--tokenizer", default="integration/models/phi-mini/tokenizer.json")
-ap.add_argument("--tokens", type=int, default=20_000_000)
+ap.add_argument("--tokens", type=int, default=5_000_000)
 ap.add_argument("--batch", type=int, default=8, help="sequences of 512 tokens a step")
 ap.add_argument("--micro", type=int, default=8, help="sequences at once")
 ap.add_argument("--lr", type=float, default=2e-3, help="AdamW: embedding, head, norms, biases")
@@ -99,7 +100,7 @@ def adapt(seconds):
     took[threads] = min(seconds, 1.1 * took.get(threads, seconds))
     trial -= 1
     if threads > 1 and seconds > 1.2 * took.get(1, 2 * took[threads]):
-        threads, trial = 1, 12
+        threads, trial = 1, 5
     elif threads == 1 and trial <= 0:
         threads = args.threads
     torch.set_num_threads(threads)
