@@ -23,9 +23,10 @@ std::shared_ptr<void> onednn_pack(const View& w, std::int64_t m);
 
 /// `packed` comes from onednn_pack() of product.w, whose elements are not read. Any number of rows works; the
 /// layout suits those it was packed for. Safe to call from several threads.
-void onednn_product_packed(const Product& product, const void* packed);
+void onednn_product_packed(const Product& product, void* packed);
 
-/// The weights as they lie in memory; a panel of columns at a time is packed into scratch where that pays.
+/// The weights as they lie in memory. bf16 weights that oneDNN cannot multiply are widened to f32, some
+/// columns at a time.
 void onednn_product(const Product& product);
 
 /// bf16 needs AVX-512 (or better) in oneDNN.

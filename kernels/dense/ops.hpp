@@ -7,11 +7,12 @@
 #include "kernels/dense/embedding.hpp"
 #include "kernels/dense/gelu.hpp"
 #include "kernels/dense/gemm.hpp"
+#include "kernels/dense/gemv.hpp"
 #include "kernels/dense/layernorm.hpp"
 #include "kernels/dense/rope.hpp"
 
 namespace trisect::dense {
 
-using Ops = std::tuple<Gemm, Layernorm, Rope, Gelu, Attention, Embedding>;
+using Ops = std::tuple<Gemv, Gemm>;
 
 }  // namespace trisect::dense
