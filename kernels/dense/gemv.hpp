@@ -1,4 +1,4 @@
-// y = x w (+ bias): one token through a matrix, the product of decoding. Bound by reading w once.
+// y = x w (+ bias), or y += : one token through a matrix, the product of decoding. Bound by reading w once.
 #pragma once
 
 #include "kernels/core/op.hpp"
@@ -18,8 +18,9 @@ struct Gemv {
     View x;     ///< f32 [1][in]
     View w;     ///< [in][out], input-major; rows may be `stride` apart (oneDNN's variants too)
     View bias;  ///< f32 [1][out], or empty
-    View y;     ///< f32 [1][out], overwritten; must not overlap the others
-    std::shared_ptr<void> prepared;
+    View y;     ///< f32 [1][out]; must not overlap the others
+    bool accumulate = false;         ///< y += instead of y =
+    std::shared_ptr<void> prepared;  ///< packed weights, for the variant that wants them
   };
   using Variant = VariantOf<Problem, Args>;
 

@@ -2,6 +2,7 @@
 
 #include "kernels/core/cpu.hpp"
 #include "kernels/dense/gemv.hpp"
+#include "kernels/dense/onednn.hpp"
 #include "kernels/dense/row_kernel.hpp"
 
 namespace trisect::dense {
@@ -13,8 +14,19 @@ void all_rows(const Gemv::Problem& problem, const Gemv::Args& args) {
            .value = args.x.row<float>(),
            .count = problem.in,
            .bias = args.bias ? args.bias.row<float>() : nullptr,
-           .y = args.y.row<float>()});
+           .y = args.y.row<float>(),
+           .accumulate = args.accumulate});
 }
+
+void onednn_plain(const Gemv::Problem&, const Gemv::Args& args) {
+  onednn_product({args.x, args.w, args.bias, args.y, args.accumulate});
+}
+
+void onednn_packed(const Gemv::Problem&, const Gemv::Args& args) {
+  onednn_product_packed({args.x, args.w, args.bias, args.y, args.accumulate}, args.prepared.get());
+}
+
+Availability onednn_runs(const Gemv::Problem& problem) { return onednn_supports(problem.dtype); }
 
 }  // namespace
 
@@ -37,7 +49,7 @@ Cost Gemv::cost(const Problem& p) {
 Gemv::Args Gemv::make(const Problem& p, Arena& arena) {
   return {arena.input(Dtype::kF32, 1, p.in),
           arena.weight(p.dtype, p.in, p.out, 1 / std::sqrt(static_cast<float>(p.in))),
-          arena.input(Dtype::kF32, 1, p.out), arena.output(Dtype::kF32, 1, p.out), nullptr};
+          arena.input(Dtype::kF32, 1, p.out), arena.output(Dtype::kF32, 1, p.out), false, nullptr};
 }
 
 Check Gemv::check(const Problem& p, const Args& got, const Args& want) {
@@ -57,6 +69,11 @@ std::vector<Gemv::Problem> Gemv::odd_problems() {
 std::span<const Gemv::Variant> Gemv::variants() {
   static const Variant table[] = {
       {.name = "ref", .run = all_rows<row_product_ref>},
+      {.name = "onednn_plain", .available = onednn_runs, .run = onednn_plain},
+      {.name = "onednn_packed",
+       .available = onednn_runs,
+       .run = onednn_packed,
+       .prepare = [](const Problem&, const Args& args) { return onednn_pack(args.w, 1); }},
       {.name = "cpu_fma", .run = all_rows<row_product_fma>},
       {.name = "cpu_bf16",
        .available = [](const Problem& p) { return row_product_bf16_runs(p.dtype); },

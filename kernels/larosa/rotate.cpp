@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/dense/gemv.hpp"
+#include "kernels/dense/onednn.hpp"
 #include "kernels/dense/row_kernel.hpp"
 
 namespace trisect::larosa {
@@ -25,7 +26,7 @@ Cost Rotate::cost(const Problem& p) {
 Rotate::Args Rotate::make(const Problem& p, Arena& arena) {
   return {arena.input(Dtype::kF32, p.rows, p.n),
           arena.weight(p.dtype, p.n, p.n, 1 / std::sqrt(static_cast<float>(p.n))),
-          arena.output(Dtype::kF32, p.rows, p.n), nullptr};
+          arena.output(Dtype::kF32, p.rows, p.n)};
 }
 
 Check Rotate::check(const Problem& p, const Args& got, const Args& want) {
@@ -43,6 +44,9 @@ std::vector<Rotate::Problem> Rotate::odd_problems() {
 std::span<const Rotate::Variant> Rotate::variants() {
   static const Variant table[] = {
       {.name = "ref", .run = row_by_row<dense::row_product_ref>},
+      {.name = "onednn",
+       .available = [](const Problem& p) { return dense::onednn_supports(p.dtype); },
+       .run = [](const Problem&, const Args& args) { dense::onednn_product({args.x, args.q, {}, args.y}); }},
       {.name = "cpu_fma", .run = row_by_row<dense::row_product_fma>},
       {.name = "cpu_bf16",
        .available = [](const Problem& p) { return dense::row_product_bf16_runs(p.dtype); },

@@ -19,7 +19,6 @@ struct Rotate {
     View x;  ///< f32 [rows][n]
     View q;  ///< [n][n]; the caller answers for orthogonality. Rotating back is the same op with the transpose
     View y;  ///< f32 [rows][n], overwritten; must not overlap x
-    std::shared_ptr<void> prepared;
   };
   using Variant = VariantOf<Problem, Args>;
 

@@ -16,7 +16,8 @@ void kept_rows(const SparseGemv::Problem&, const SparseGemv::Args& args) {
            .value = args.value.row<float>(),
            .count = static_cast<int>(args.index.cols),
            .bias = args.bias ? args.bias.row<float>() : nullptr,
-           .y = args.y.row<float>()});
+           .y = args.y.row<float>(),
+           .accumulate = args.accumulate});
 }
 
 }  // namespace

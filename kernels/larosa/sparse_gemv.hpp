@@ -20,7 +20,8 @@ struct SparseGemv {
     View value;  ///< f32 [1][k]
     View w;      ///< [in][out], input-major; rows may be `stride` apart
     View bias;   ///< f32 [1][out], or empty
-    View y;      ///< f32 [1][out], overwritten; must not overlap the others
+    View y;      ///< f32 [1][out]; must not overlap the others
+    bool accumulate = false;  ///< y += instead of y =
   };
   using Variant = VariantOf<Problem, Args>;
 

@@ -1,0 +1,35 @@
+// The plain projection, and what the others are made from.
+#pragma once
+
+#include "integration/phi2/engine/projection.hpp"
+#include "kernels/core/buffer.hpp"
+
+namespace trisect::phi2 {
+
+class DenseProjection : public Projection {
+ public:
+  DenseProjection(const Weights& weights, int max_rows, StageClock& clock);
+
+  void embed(const Rows& rows, const View& x) override;
+  void in(int layer, const View& x, const View& qkvh) override;
+  void out(int layer, const View& attention_h, const View& x) override;
+  void logits(const View& x, const View& y) override;
+  std::size_t scratch_bytes() const override { return normed_.bytes(); }
+
+ protected:
+  /// LayerNorm(x) of as many rows, in this object's scratch.
+  View normalize(const View& x, const View& gain, const View& bias);
+  const LayerWeights& layer(int index) const { return weights_.layers[static_cast<std::size_t>(index)]; }
+  void gelu_h(const View& attention_h);
+
+  const Weights& weights_;
+  StageClock& clock_;
+
+ private:
+  Buffer normed_;
+};
+
+/// y = x w + bias, or y += with `accumulate`, by the kernels that suit the number of rows.
+void multiply(const View& x, const View& w, const View& bias, const View& y, bool accumulate = false);
+
+}  // namespace trisect::phi2
