@@ -1,0 +1,68 @@
+// The one resident copy of a model's weights, laid out as both decode and prefill read it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "integration/phi2/model/config.hpp"
+#include "integration/phi2/model/model_dir.hpp"
+#include "kernels/core/buffer.hpp"
+#include "kernels/core/random.hpp"
+
+namespace trisect::phi2 {
+
+/// Matrices are input-major, [in][out]: row i holds what input i contributes to every output, the transpose
+/// of how Hugging Face stores them. Vectors are f32 [1][n].
+struct LayerWeights {
+  View norm_gain, norm_bias;  ///< [1][hidden]
+  View qkvh;                  ///< [hidden][3 * hidden + intermediate]: q | k | v | fc1 side by side
+  View qkvh_bias;             ///< [1][3 * hidden + intermediate]
+  View out;                   ///< [hidden + intermediate][hidden]: the rows of dense, then those of fc2
+  View out_bias;              ///< [1][hidden]: dense's plus fc2's, which only ever occur as a sum
+};
+
+/// Move-only: the views point into `storage`, one allocation in huge pages. Every row begins at a multiple of
+/// 64 bytes; columns past the end of a row are zero.
+struct Weights {
+  Config config;
+  Dtype dtype = Dtype::kBf16;  ///< of the matrices: bf16 or f32
+  View embedding;              ///< [vocab][hidden]
+  std::vector<LayerWeights> layers;
+  View final_gain, final_bias;  ///< [1][hidden]
+  View head;                    ///< [hidden][vocab]
+  View head_bias;               ///< [1][vocab]
+  Buffer storage;
+  /// Identity of the model, the same for each dtype it is loaded as: hash_bytes() of every stored tensor the
+  /// model has (name, type, shape, data) and of Config::geometry(). 16 hexadecimal digits.
+  std::string hash;
+
+  std::size_t bytes() const { return storage.bytes(); }
+};
+
+/// Called from the loading thread, now and then and at the end (fraction 1). May throw to stop.
+using Progress = std::function<void(std::string_view what, double fraction)>;
+
+/// Zero weights of the right shapes, to be filled in. `dtype` is bf16 or f32, else Error(kUsage).
+Weights allocate_weights(const Config& config, Dtype dtype);
+
+/// Reads a model directory's safetensors (F32, F16 or BF16, rounded to nearest even where they must be
+/// narrowed). Every tensor's presence, type and shape is checked before anything is read, and so is that
+/// there are no others (old releases store rotary_emb.inv_freq, which is ignored). Beyond the weights it
+/// needs less than 2 MB a thread: pages of the files leave the resident set as they are used. Throws
+/// Error(kEnvironment) with file and tensor.
+Weights read_weights(const std::filesystem::path& directory, const Config& config, Dtype dtype,
+                     const Progress& progress = {});
+
+/// Random weights on which speed is the same as on trained ones and activations stay of order one through all
+/// layers: normal embeddings, matrices of variance 1/inputs (those that write to the residual stream divided
+/// by 2 * layers more), small biases. Depends on (config, seed) alone.
+Weights synthetic_weights(const Config& config, Dtype dtype, Seed seed, const Progress& progress = {});
+
+/// Whichever the source asks for.
+Weights load_weights(const ModelSource& source, Dtype dtype, const Progress& progress = {});
+
+}  // namespace trisect::phi2
