@@ -1,0 +1,73 @@
+#include "integration/phi2/engine/generate.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "integration/phi2/engine/sequence.hpp"
+#include "kernels/core/error.hpp"
+#include "kernels/core/interrupt.hpp"
+
+namespace trisect::phi2 {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+}  // namespace
+
+Generation generate(Engine& engine, std::span<const std::int32_t> prompt, const GenerateOptions& options,
+                    const std::function<void(std::int32_t)>& on_token) {
+  dense::validate(options.sampling);
+  const int length = static_cast<int>(prompt.size());
+  if (length == 0) usage_error("the prompt is empty: generation needs at least one token to start from");
+  if (options.max_new_tokens < 1) usage_error("--max-new-tokens {}: at least 1", options.max_new_tokens);
+  if (length + options.max_new_tokens > engine.context()) {
+    usage_error("the prompt's {} tokens and {} new ones exceed the context of {}: shorten the prompt or lower "
+                "--max-new-tokens",
+                length, options.max_new_tokens, engine.context());
+  }
+
+  const int vocab = engine.config().vocab;
+  const Buffer logits(Dtype::kF32, 1, vocab);
+  const std::span<const float> drawable(logits.as<float>(),
+                                        static_cast<std::size_t>(options.vocabulary > 0 ? options.vocabulary : vocab));
+  Generation result;
+  Sequence sequence(engine, length + options.max_new_tokens);
+  const auto choose = [&] {  // false when nothing follows
+    const std::int32_t id = dense::sample(drawable, options.sampling, result.ids.size());
+    if (id == options.end_of_text) {
+      result.finish = Finish::kEndOfText;
+      return false;
+    }
+    result.ids.push_back(id);
+    if (on_token) on_token(id);
+    return static_cast<int>(result.ids.size()) < options.max_new_tokens;
+  };
+
+  auto start = Clock::now();
+  for (std::size_t first = 0; first < prompt.size(); first += static_cast<std::size_t>(engine.max_rows())) {
+    const auto block = prompt.subspan(first, std::min(prompt.size() - first, static_cast<std::size_t>(engine.max_rows())));
+    const bool last = first + block.size() == prompt.size();
+    sequence.step(block, last ? logits.view() : View());
+    if (interrupted()) {
+      result.finish = Finish::kInterrupted;
+      return result;
+    }
+  }
+  bool more = choose();
+  result.prefill_s = seconds_since(start);
+  while (more) {
+    if (interrupted()) {
+      result.finish = Finish::kInterrupted;
+      break;
+    }
+    start = Clock::now();
+    const std::int32_t token = result.ids.back();
+    sequence.step({&token, 1}, logits.view());
+    more = choose();
+    result.token_s.push_back(seconds_since(start));
+  }
+  return result;
+}
+
+}  // namespace trisect::phi2

@@ -1,0 +1,35 @@
+// One sequence in the engine: a KV slot that is given back, and the rows of its steps.
+#pragma once
+
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include "integration/phi2/engine/engine.hpp"
+
+namespace trisect::phi2 {
+
+class Sequence {
+ public:
+  Sequence(Engine& engine, int max_tokens) : engine_(engine), slot_(engine.cache().acquire(max_tokens)) {}
+  ~Sequence() { engine_.cache().release(slot_); }
+  Sequence(const Sequence&) = delete;
+  Sequence& operator=(const Sequence&) = delete;
+
+  /// Appends tokens, at most Engine::max_rows() of them, and writes the logits of the last logits.rows.
+  void step(std::span<const std::int32_t> tokens, const View& logits) {
+    slots_.assign(tokens.size(), slot_);
+    positions_.resize(tokens.size());
+    std::iota(positions_.begin(), positions_.end(), length_);
+    engine_.step({tokens, slots_, positions_}, logits);
+    length_ += static_cast<int>(tokens.size());
+  }
+
+ private:
+  Engine& engine_;
+  int slot_;
+  int length_ = 0;
+  std::vector<std::int32_t> slots_, positions_;
+};
+
+}  // namespace trisect::phi2
