@@ -32,7 +32,7 @@ SOURCES = {
 # Indexes, link tables, generated cross references, redirects, and pages that repeat others whole.
 SKIP = re.compile(r"crossref|keyword_index|sitemap|syntaxdiagrams|requirements\.html|genindex|py-modindex|contents\.html|search\.html|"
                   r"bookindex|capi3ref\.html|^changes\.html|fileformat\.html|(^|/)index\.html|doclist|toc\.html|"
-                  r"copyright|license\.html|legalnotice|consortium|whatsnew/changelog|backlink|funclist|objlist|constlist|vtablist|"
+                  r"copyright|license\.html|legalnotice|consortium|codeofconduct|codeofethics|whatsnew/changelog|backlink|funclist|objlist|constlist|vtablist|"
                   r"^syntax/|pressrelease|hp1\.html|_static/|_sources/|unicode-letters")
 
 BLOCK = set("p div table tr ul ol dl dt dd li h1 h2 h3 h4 h5 h6 blockquote hr section article body pre br".split())
