@@ -1,0 +1,68 @@
+// Everything that is compared with each other: the variants of one op on one problem, on the same memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kernels/core/op.hpp"
+
+namespace trisect::microbench {
+
+/// kSkipped: cannot run here. kError: threw, or was interrupted; not measured.
+enum class Status { kPass, kFail, kMistrusted, kSkipped, kError };
+std::string_view name_of(Status status);
+
+/// One benchmark: a row of the manifest.
+struct Row {
+  std::string benchmark;  ///< Google Benchmark's full name
+  std::string group;
+  std::string_view op, variant;
+  Device device = Device::kCpu;
+  std::string_view dtype;  ///< "" where the op has one type only
+  std::vector<std::pair<std::string_view, int>> problem;
+  Cost cost;
+  std::int64_t iterations = 1;
+  int repetitions = 1;
+  int completed = 0;  ///< of the repetitions
+  std::size_t copies = 0;
+  std::string_view weights = "none";  ///< cold, hot (they fit in the cache) or none
+  std::optional<Check> check;         ///< the worst one; none before the first
+  Status status = Status::kPass;
+  std::string reason;  ///< why it is not a pass
+
+  bool measurable() const { return status == Status::kPass || status == Status::kMistrusted; }
+  void give_up(Status with, std::string why) {
+    status = with;
+    reason = std::move(why);
+  }
+};
+
+class Group {
+ public:
+  virtual ~Group() = default;
+
+  /// Builds the memory and checks every measurable row on it. Returns early when interrupted.
+  virtual void prepare() = 0;
+  /// Hands the rows that are not skipped to Google Benchmark; they refer to this group until release().
+  virtual void register_benchmarks() = 0;
+  virtual void release() = 0;
+
+  const std::string& name() const { return name_; }  ///< "<op>/<problem>"
+  std::vector<std::unique_ptr<Row>>& rows() { return rows_; }
+
+ protected:
+  explicit Group(std::string name) : name_(std::move(name)) {}
+
+ private:
+  std::string name_;
+  std::vector<std::unique_ptr<Row>> rows_;
+};
+
+using Groups = std::vector<std::unique_ptr<Group>>;
+
+}  // namespace trisect::microbench

@@ -1,0 +1,40 @@
+#include "microbench/harness/plan.hpp"
+
+#include <algorithm>
+
+namespace trisect::microbench {
+
+std::int64_t iterations(const Cost& cost, bool is_reference) {
+  constexpr double kRepetitionSeconds = 0.05, kCallSeconds = 5e-6;
+  constexpr double kBytesPerSecond = 20e9, kFlopsPerSecond = 50e9, kMost = 500;
+  const double transfer = (cost.bytes_read + cost.bytes_written) / kBytesPerSecond;
+  const double call = kCallSeconds + std::max(transfer, cost.flops / kFlopsPerSecond);
+  const double wanted = std::min(kMost, kRepetitionSeconds / call) / (is_reference ? 50 : 1);
+  std::int64_t rounded = 1;
+  for (std::int64_t power = 1; static_cast<double>(power) <= wanted; power *= 10) {
+    for (const std::int64_t digit : {1, 2, 5}) {
+      if (static_cast<double>(digit * power) <= wanted) rounded = digit * power;
+    }
+  }
+  return rounded;
+}
+
+Copies plan_copies(double bytes_read, std::size_t input_bytes, std::size_t weight_bytes,
+                   std::size_t cache_bytes, std::size_t memory_limit) {
+  constexpr std::size_t kMostHot = 16, kMostCold = 1000;
+  if (weight_bytes == 0) {
+    return {std::clamp<std::size_t>(cache_bytes / 8 / std::max<std::size_t>(1, input_bytes), 1, kMostHot),
+            false};
+  }
+  const double touched = std::clamp(bytes_read, 1.0, static_cast<double>(weight_bytes));
+  const double needed = std::max(2.0, 3 * static_cast<double>(cache_bytes) / touched + 1);
+  const auto affordable = static_cast<double>(memory_limit / (weight_bytes + input_bytes));
+  if (needed > std::min<double>(kMostCold, affordable)) return {2, false};
+  return {static_cast<std::size_t>(needed), true};
+}
+
+std::string benchmark_name(std::string_view base, std::int64_t iterations, int repetitions) {
+  return fmt::format("{}/iterations:{}/repeats:{}/real_time", base, iterations, repetitions);
+}
+
+}  // namespace trisect::microbench

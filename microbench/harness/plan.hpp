@@ -1,0 +1,41 @@
+// What is decided before anything is measured: how often, on how many copies, under which name. All of it
+// follows from declared costs and nominal constants, never from a probe, so that names and work are the same
+// in every run.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "kernels/core/op.hpp"
+
+namespace trisect::microbench {
+
+inline constexpr int kRepetitions = 9;
+
+/// Calls in one repetition: about 50 ms on a nominal machine of 20 GB/s and 50 GFLOP/s, at most 500.
+/// References are slow and only there to be compared with: a fiftieth of that. Rounded down to 1, 2 or 5
+/// times a power of ten.
+std::int64_t iterations(const Cost& cost, bool is_reference);
+
+/// Above this the reference judges, but is not timed itself.
+inline constexpr double kReferenceFlopLimit = 2e9;
+
+/// How many copies of inputs and weights to rotate through, and whether the weights read from them exceed
+/// three times the last-level cache together.
+struct Copies {
+  std::size_t count = 1;
+  bool cold = false;
+};
+
+/// Of one copy: the bytes of its inputs and weights, and the bytes that one call reads. What a call skips
+/// stays out of the cache too, so it does not count towards coldness. Without weights: up to 16 copies that
+/// stay hot, so that no branch predictor learns one input by heart. With weights: two or more, as many as
+/// make them cold; two, not cold, if that would take more than `memory_limit`.
+Copies plan_copies(double bytes_read, std::size_t input_bytes, std::size_t weight_bytes,
+                   std::size_t cache_bytes, std::size_t memory_limit);
+
+/// The name Google Benchmark gives to "<op>/<variant>/<problem>".
+std::string benchmark_name(std::string_view base, std::int64_t iterations, int repetitions);
+
+}  // namespace trisect::microbench

@@ -1,0 +1,227 @@
+#include "microbench/harness/run.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <new>
+
+#include "kernels/core/atomic_file.hpp"
+#include "kernels/core/interrupt.hpp"
+#include "kernels/core/threads.hpp"
+#include "microbench/harness/filter.hpp"
+#include "microbench/harness/manifest.hpp"
+#include "microbench/harness/options.hpp"
+#include "microbench/harness/reporter.hpp"
+
+namespace trisect::microbench {
+namespace {
+
+/// Google Benchmark prints its usage and exits with 0 when a flag has an impossible value.
+void refuse_library_flag() {
+  fmt::print(stderr, "microbench: a --benchmark_ flag has an impossible value; see --help\n");
+  std::exit(static_cast<int>(ExitCode::kUsage));
+}
+
+void initialize_library(char* program, std::vector<std::string> flags) {
+  benchmark::SetDefaultTimeUnit(benchmark::kMicrosecond);
+  // Files are written here for the whole run; the library would start them anew in each group.
+  flags.insert(flags.begin(), "--benchmark_enable_random_interleaving=true");
+  flags.emplace_back("--benchmark_out=");
+  std::vector<char*> argv{program};
+  for (std::string& flag : flags) argv.push_back(flag.data());
+  int argc = static_cast<int>(argv.size());
+  argv.push_back(nullptr);
+  benchmark::Initialize(&argc, argv.data(), refuse_library_flag);
+  if (argc > 1) usage_error("unknown flag {}; see --help", argv[1]);
+}
+
+void add_context(const Manifest& manifest) {
+  const auto yes_no = [](bool value) { return value ? "true" : "false"; };
+  const Environment& now = manifest.environment;
+  benchmark::AddCustomContext("git_hash", manifest.build.git_hash);
+  benchmark::AddCustomContext("git_dirty", yes_no(manifest.build.git_dirty));
+  benchmark::AddCustomContext("compiler", manifest.build.compiler);
+  benchmark::AddCustomContext("flags", manifest.build.flags);
+  benchmark::AddCustomContext("build_type", manifest.build.build_type);
+  benchmark::AddCustomContext("cpu", now.cpu);
+  benchmark::AddCustomContext("governor", now.governor);
+  benchmark::AddCustomContext("threads", fmt::format("{}", now.threads));
+  benchmark::AddCustomContext("threads_pinned", yes_no(now.threads_pinned));
+  benchmark::AddCustomContext("onednn", now.onednn);
+  benchmark::AddCustomContext("llc_bytes", fmt::format("{}", now.llc_bytes));
+  benchmark::AddCustomContext("shapes", manifest.shapes_name);
+}
+
+/// Leaves only what the filter and the device select.
+void select(Groups& groups, const Filter& filter, const std::string& device) {
+  for (const auto& group : groups) {
+    std::erase_if(group->rows(), [&](const auto& row) {
+      return !filter.matches(row->benchmark) || (device == "cpu" && row->device != Device::kCpu);
+    });
+  }
+  std::erase_if(groups, [](const auto& group) { return group->rows().empty(); });
+}
+
+bool is_skipped(const std::unique_ptr<Row>& row) { return row->status == Status::kSkipped; }
+
+void list(const Groups& groups) {
+  for (const auto& group : groups) {
+    for (const auto& row : group->rows()) {
+      if (!is_skipped(row)) std::cout << row->benchmark << '\n';
+    }
+  }
+}
+
+std::size_t longest_name(const Groups& groups) {
+  std::size_t longest = 0;
+  for (const auto& group : groups) {
+    for (const auto& row : group->rows()) longest = std::max(longest, row->benchmark.size());
+  }
+  return longest;
+}
+
+/// The files of a run; whole after every group, and written once before the first to find out that they can
+/// be.
+class ResultFiles {
+ public:
+  explicit ResultFiles(const Options& options) : library_file_(options.benchmark_out) {
+    if (options.out.empty()) return;
+    directory_ = options.out;
+    std::error_code error;
+    std::filesystem::create_directories(directory_, error);
+    if (error) environment_error("cannot create {}: {}", directory_.string(), error.message());
+  }
+
+  void write(const Reporter& reporter, Manifest& manifest) const {
+    manifest.finished_utc = utc_now();
+    manifest.interrupted = interrupted();
+    if (!library_file_.empty()) write_atomically(library_file_, reporter.json());
+    if (directory_.empty()) return;
+    write_atomically(directory_ / "benchmark.json", reporter.json());
+    write_atomically(directory_ / "manifest.json", manifest.json());
+  }
+
+ private:
+  std::filesystem::path directory_, library_file_;
+};
+
+/// Measures one group; nothing is kept of one that was interrupted before its first repetition.
+void measure(Group& group, const BandwidthProbe& probe, Reporter& reporter, Manifest& manifest) {
+  Manifest::Probed probed{group.name(), 0, 0};
+  for (const auto& row : group.rows()) {
+    if (is_skipped(row)) fmt::print(stderr, "skipped {}: {}\n", row->benchmark, row->reason);
+  }
+  if (!std::all_of(group.rows().begin(), group.rows().end(), is_skipped)) {
+    probed.before_gbps = probe.run();
+    group.prepare();
+    if (interrupted()) return;
+    group.register_benchmarks();
+    reporter.expect(group);
+    benchmark::RunSpecifiedBenchmarks(&reporter, ".");
+    benchmark::ClearRegisteredBenchmarks();
+    group.release();
+    if (!interrupted()) probed.after_gbps = probe.run();
+  }
+  manifest.groups.push_back(probed);
+  for (const auto& row : group.rows()) {
+    if (row->measurable() && row->completed < row->repetitions) {
+      row->give_up(Status::kError,
+                   fmt::format("interrupted after {} of {} repetitions", row->completed, row->repetitions));
+    }
+    manifest.rows.push_back(*row);
+  }
+}
+
+ExitCode measure_all(const Groups& groups, const Options& options, const Suite& suite, Manifest& manifest) {
+  watch_interrupts();
+  pin_threads(options.threads);
+  manifest.build = build();
+  manifest.environment = read_environment();
+  add_context(manifest);
+  const ResultFiles files(options);
+  Reporter reporter(benchmark::CreateDefaultDisplayReporter(), longest_name(groups));
+  files.write(reporter, manifest);
+
+  const BandwidthProbe probe(suite.probe_bytes);
+  manifest.probe_bytes = probe.bytes();
+  manifest.probe_kernels = probe.kernels();
+  for (const auto& group : groups) {
+    if (interrupted()) break;
+    measure(*group, probe, reporter, manifest);
+    files.write(reporter, manifest);
+  }
+  files.write(reporter, manifest);
+  reporter.finish();
+  if (!options.out.empty()) fmt::print(stderr, "wrote benchmark.json and manifest.json to {}\n", options.out);
+
+  if (interrupted()) return ExitCode::kInterrupted;
+  const bool good = std::all_of(manifest.rows.begin(), manifest.rows.end(), [](const Row& row) {
+    return row.measurable() || row.status == Status::kSkipped;
+  });
+  return good ? ExitCode::kOk : ExitCode::kCheckFailed;
+}
+
+void print_version() {
+  const Build it = build();
+  std::cout << fmt::format("microbench (Trisect) {}, revision {}{}, {}, {} ({})\n", it.version, it.git_hash,
+                           it.git_dirty ? " with changes" : "", it.compiler, it.build_type, it.flags);
+}
+
+ExitCode run_checked(int argc, char** argv, const Suite& suite) {
+  const Options options = parse_options(argc, argv);
+  if (options.version) {
+    print_version();
+    return ExitCode::kOk;
+  }
+  if (options.help) {
+    std::cout << help_text() << std::flush;
+    benchmark::PrintDefaultHelp();
+    return ExitCode::kOk;
+  }
+  initialize_library(argv[0], options.library_flags);
+  if (options.device == "cuda") environment_error("--device=cuda: no CUDA kernels in this build");
+
+  Manifest manifest;
+  manifest.command.assign(argv, argv + argc);
+  manifest.started_utc = utc_now();
+  Shapes shapes = Shapes::load(options.shapes);
+  manifest.shapes_name = shapes.name();
+  manifest.shapes_fnv1a64 = shapes.fnv1a64();
+  Groups groups = suite.make_groups(shapes, options.repetitions);
+  const std::string filter = benchmark::GetBenchmarkFilter();
+  select(groups, Filter(filter), options.device);
+  if (groups.empty())
+    usage_error("--benchmark_filter: nothing matches '{}'; --benchmark_list_tests shows the names", filter);
+  if (options.list) {
+    list(groups);
+    return ExitCode::kOk;
+  }
+  return measure_all(groups, options, suite, manifest);
+}
+
+int complain(ExitCode code, const char* what) {
+  std::cout.flush();
+  fmt::print(stderr, "microbench: {}\n", what);
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int run(int argc, char** argv, const Suite& suite) {
+  try {
+    const ExitCode code = run_checked(argc, argv, suite);
+    if (!std::cout.flush()) environment_error("cannot write to standard output");
+    return static_cast<int>(code);
+  } catch (const Error& error) {
+    return complain(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return complain(ExitCode::kEnvironment, "out of memory");
+  } catch (const std::exception& error) {
+    return complain(ExitCode::kCheckFailed, error.what());
+  }
+}
+
+}  // namespace trisect::microbench

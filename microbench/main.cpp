@@ -1,0 +1,14 @@
+#include <tuple>
+#include <utility>
+
+#include "kernels/dense/ops.hpp"
+#include "kernels/larosa/ops.hpp"
+#include "microbench/harness/register.hpp"
+#include "microbench/harness/run.hpp"
+
+using Ops =
+    decltype(std::tuple_cat(std::declval<trisect::dense::Ops>(), std::declval<trisect::larosa::Ops>()));
+
+int main(int argc, char** argv) {
+  return trisect::microbench::run(argc, argv, {.make_groups = trisect::microbench::make_groups<Ops>});
+}
