@@ -1,0 +1,80 @@
+// The engine against Hugging Face transformers' PhiForCausalLM.
+#include "kernels/dense/sampling.hpp"
+#include "tests/integration/engine/fixture.hpp"
+
+namespace trisect::phi2 {
+namespace {
+
+struct Case {
+  std::string fixture;
+  Dtype dtype;
+  double tolerance;
+};
+
+class Transformers : public ::testing::TestWithParam<Case> {};
+
+TEST_P(Transformers, LogitsOfPrefillAndDecodeAgree) {
+  const Case& c = GetParam();
+  const Expected expected(c.fixture);
+  Engine engine(load_fixture(c.fixture, c.dtype), {});
+  ASSERT_EQ(expected.prompts().size(), 4u);
+  for (const ExpectedPrompt& prompt : expected.prompts()) {
+    Sequence sequence(engine, engine.context());
+    const Buffer got = prefill(engine, sequence, prompt.ids, 512);
+    EXPECT_LT(distance(got.view(), prompt.prefill), c.tolerance);
+
+    Buffer step(Dtype::kF32, 1, engine.config().vocab);
+    for (std::size_t i = 0; i < prompt.greedy.size(); ++i) {
+      sequence.step({&prompt.greedy[i], 1}, step.view());
+      EXPECT_LT(distance(step.view(), prompt.decode.rows_from(static_cast<std::int64_t>(i), 1)), c.tolerance);
+    }
+  }
+}
+
+TEST_P(Transformers, GreedyIdsAreEqual) {
+  const Case& c = GetParam();
+  if (c.dtype != Dtype::kF32) GTEST_SKIP() << "ids are promised in f32 only";
+  const Expected expected(c.fixture);
+  Engine engine(load_fixture(c.fixture, c.dtype), {});
+  for (const ExpectedPrompt& prompt : expected.prompts()) {
+    Sequence sequence(engine, engine.context());
+    Buffer logits(Dtype::kF32, 1, engine.config().vocab);
+    sequence.step(prompt.ids, logits.view());
+    for (const std::int32_t want : prompt.greedy) {
+      const std::int32_t got = dense::argmax({logits.as<float>(), static_cast<std::size_t>(logits.view().cols)});
+      ASSERT_EQ(got, want);
+      sequence.step({&got, 1}, logits.view());
+    }
+  }
+}
+
+/// One token at a time, in blocks and at once: the same logits, so the cache holds what prefill computed.
+TEST_P(Transformers, StepByStepEqualsTheWhole) {
+  const Case& c = GetParam();
+  const Expected expected(c.fixture);
+  Engine engine(load_fixture(c.fixture, c.dtype), {});
+  const auto& ids = expected.prompts().back().ids;
+  Sequence whole(engine, engine.context());
+  const Buffer want = prefill(engine, whole, ids, 512);
+  for (const std::size_t block : {std::size_t{1}, std::size_t{7}}) {
+    Engine other(load_fixture(c.fixture, c.dtype), {});
+    Sequence sequence(other, other.context());
+    EXPECT_LT(distance(prefill(other, sequence, ids, block).view(), want.view()), c.tolerance) << "block " << block;
+  }
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const std::string& name : kFixtures) {
+    all.push_back({name, Dtype::kF32, 1e-4});
+    all.push_back({name, Dtype::kBf16, 2e-2});
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Phi, Transformers, ::testing::ValuesIn(cases()), [](const auto& param) {
+  return param.param.fixture + "_as_" + std::string(name_of(param.param.dtype));
+});
+
+}  // namespace
+}  // namespace trisect::phi2
