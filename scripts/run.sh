@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# run.sh [OUTPUT DIRECTORY]: builds, benchmarks LaRoSA at phi-2's shapes, compares generation with and without it on the
+# embedded phi-mini, and writes the report. Takes some ten minutes on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:-reports/out/$(date -u +%Y%m%d-%H%M%S)}
+bin=build/release/bin
+
+step() { printf '\n== %s\n' "$*" >&2; }
+
+./scripts/build.sh release --target microbench phi2 report
+
+step "1/3 kernels: LaRoSA at phi-2's shapes"
+$bin/microbench --shapes=phi2 --benchmark_filter='^larosa/' --out="$out/microbench"
+
+step "2/3 generation: phi-mini with and without LaRoSA"
+$bin/phi2 compare --larosa-sparsity 0.4 --out "$out/compare"
+
+step "3/3 report"
+$bin/report --input "$out/microbench" "$out/compare" --output "$out/report.md"
+echo "$out/report.md"

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# test.sh [PRESET] [CTEST OPTION...]: builds everything and runs every test.
+#   ./scripts/test.sh                     release
+#   ./scripts/test.sh asan                under AddressSanitizer and UndefinedBehaviorSanitizer
+#   ./scripts/test.sh release -L kernel   one label
+set -euo pipefail
+cd "$(dirname "$0")/.."
+preset=${1:-release}
+
+./scripts/build.sh "$preset"
+echo "== test ($preset)" >&2
+ctest --preset "$preset" "${@:2}"
