@@ -1,0 +1,86 @@
+#include "integration/phi2/tokenizer/bpe.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <utility>
+
+namespace trisect::phi2 {
+
+MergeRanks::MergeRanks(std::span<const Merge> merges)
+    : shift_(63 - static_cast<int>(std::bit_width(merges.size()))), slots_(std::size_t{1} << (64 - shift_)) {
+  for (std::size_t i = 0; i < merges.size(); ++i) {
+    const std::uint64_t pair = key(merges[i].left, merges[i].right);
+    slots_[slot(pair)] = {pair, static_cast<std::uint32_t>(i)};
+  }
+}
+
+std::size_t MergeRanks::slot(std::uint64_t key) const {
+  std::size_t i =
+      key * 0x9e3779b97f4a7c15u >> shift_;  // Fibonacci hashing: the upper bits are the mixed ones
+  while (slots_[i].rank != kNone && slots_[i].key != key) i = (i + 1) & (slots_.size() - 1);
+  return i;
+}
+
+Bpe::Bpe(TokensByBytes tokens, std::span<const Merge> merges, bool ignore_merges)
+    : ranks_(merges), whole_(std::move(tokens)) {
+  for (std::size_t b = 0; b < byte_token_.size(); ++b) {
+    byte_token_[b] = whole_.at(std::string(1, static_cast<char>(b)));
+  }
+  merged_.reserve(merges.size());
+  for (const Merge& m : merges) merged_.push_back(m.merged);
+  if (ignore_merges) return;
+  Scratch scratch;
+  std::vector<TokenId> ids;
+  std::erase_if(whole_, [&](const auto& token) {
+    ids.clear();
+    merge(token.first, scratch, ids);
+    return ids.size() != 1 || ids[0] != token.second;
+  });
+}
+
+void Bpe::encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& out) const {
+  if (const auto found = whole_.find(piece); found != whole_.end()) {
+    out.push_back(found->second);
+  } else {
+    merge(piece, scratch, out);
+  }
+}
+
+void Bpe::merge(std::string_view piece, Scratch& scratch, std::vector<TokenId>& out) const {
+  auto& symbols = scratch.symbols;
+  auto& heap = scratch.heap;  // rank in the upper half, position in the lower: the least comes first
+  const auto count = static_cast<std::uint32_t>(piece.size());
+  symbols.resize(count);
+  heap.clear();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    symbols[i] = {byte_token_[static_cast<unsigned char>(piece[i])], i - 1, i + 1, MergeRanks::kNone};
+  }
+  const auto rank_of = [&](std::uint32_t i) {
+    auto& symbol = symbols[i];
+    symbol.rank = symbol.next < count ? ranks_.find(symbol.id, symbols[symbol.next].id) : MergeRanks::kNone;
+    if (symbol.rank == MergeRanks::kNone) return false;
+    heap.push_back(static_cast<std::uint64_t>(symbol.rank) << 32 | i);
+    return true;
+  };
+  for (std::uint32_t i = 0; i < count; ++i) rank_of(i);
+  std::make_heap(heap.begin(), heap.end(), std::greater<>());
+  while (!heap.empty()) {
+    std::pop_heap(heap.begin(), heap.end(), std::greater<>());
+    const auto lowest = static_cast<std::uint32_t>(heap.back() >> 32);
+    const auto i = static_cast<std::uint32_t>(heap.back());
+    heap.pop_back();
+    auto& symbol = symbols[i];
+    if (symbol.rank != lowest) continue;  // a neighbour's merge has overtaken this one
+    auto& absorbed = symbols[symbol.next];
+    symbol.id = merged_[lowest];
+    symbol.next = absorbed.next;
+    absorbed.rank = MergeRanks::kNone;
+    if (symbol.next < count) symbols[symbol.next].previous = i;
+    if (rank_of(i)) std::push_heap(heap.begin(), heap.end(), std::greater<>());
+    if (i > 0 && rank_of(symbol.previous)) std::push_heap(heap.begin(), heap.end(), std::greater<>());
+  }
+  for (std::uint32_t i = 0; i < count; i = symbols[i].next) out.push_back(symbols[i].id);
+}
+
+}  // namespace trisect::phi2
