@@ -13,6 +13,6 @@
 
 namespace trisect::dense {
 
-using Ops = std::tuple<Gemv, Gemm>;
+using Ops = std::tuple<Gemv, Gemm, Layernorm, Rope, Gelu, Embedding>;
 
 }  // namespace trisect::dense
