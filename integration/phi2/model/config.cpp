@@ -113,7 +113,7 @@ void read_rope(const Keys& top, const std::filesystem::path& file, Config& confi
   const json none = json::object();
   const Keys inner(nested == nullptr ? none : *nested, file);
   if (const std::string type = inner.text("rope_type", "default"); type != "default") {
-    inner.fail("rope_type",
+    inner.fail("rope_parameters.rope_type",
                fmt::format("is {}; only plain RoPE ('default') is computed here", in_quotes(type)));
   }
   const double theta = inner.number("rope_theta", top.number("rope_theta", 10000.0));

@@ -171,7 +171,7 @@ std::uint64_t place_matrix(const Step& step) {
       step.to.dtype == Dtype::kF32 ? place_to<float>(*tensor.floating()) : place_to<bf16>(*tensor.floating());
   std::vector<std::uint64_t> hashes(static_cast<std::size_t>(bands));
   std::atomic<bool> lost{false};
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (bands > 1)
   for (std::int64_t band = 0; band < bands; ++band) {
     const std::int64_t first = band * kBandRows, count = std::min(kBandRows, rows - first);
     const std::size_t offset = tensor.offset + static_cast<std::size_t>(first) * row_bytes;
