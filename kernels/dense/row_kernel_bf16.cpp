@@ -10,10 +10,8 @@ namespace {
 
 #define TRISECT_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
 
-constexpr int kRowsPerPass = 8;
-constexpr long kStep = 32;        // columns per iteration: one register of bf16, two of f32 sums
-constexpr long kTile = 4480;      // columns whose sums stay in the first-level cache between passes
-constexpr long kPrefetchAhead = 512;  // bytes of each next row: after those the hardware prefetcher has caught on
+constexpr int kRowsPerPass = 16;
+constexpr long kStep = 32;  // columns per iteration: one register of bf16, two of f32 sums
 
 /// Two factors as the bf16 pair that multiplies two merged rows.
 TRISECT_TARGET inline __m512bh factor_pair(float first, float second) {
@@ -25,12 +23,13 @@ TRISECT_TARGET inline __m512 dot(__m512 sum, __m512i rows, __m512bh factors) {
   return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(rows), factors);
 }
 
-/// sums (in merged order, see below) += eight rows over `columns`, a multiple of kStep.
-TRISECT_TARGET void add_rows(const bf16* const rows[kRowsPerPass], const __m512bh factors[kRowsPerPass / 2],
-                             long columns, float* sums) {
+/// sums (in merged order, see below) += the rows of one pass over `columns`, a multiple of kStep. Meanwhile the rows of
+/// the next pass are fetched into the second-level cache: the hardware prefetchers lose time at each of so many starts.
+TRISECT_TARGET void add_rows(const bf16* const rows[kRowsPerPass], const bf16* const next_rows[kRowsPerPass],
+                             const __m512bh factors[kRowsPerPass / 2], long columns, float* sums) {
   for (long c = 0; c < columns; c += kStep) {
     __m512 low = _mm512_load_ps(sums + c), high = _mm512_load_ps(sums + c + 16);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int pair = 0; pair < kRowsPerPass / 2; ++pair) {
       const __m512i a = _mm512_loadu_si512(rows[2 * pair] + c), b = _mm512_loadu_si512(rows[2 * pair + 1] + c);
       low = dot(low, _mm512_unpacklo_epi16(a, b), factors[pair]);
@@ -38,6 +37,8 @@ TRISECT_TARGET void add_rows(const bf16* const rows[kRowsPerPass], const __m512b
     }
     _mm512_store_ps(sums + c, low);
     _mm512_store_ps(sums + c + 16, high);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRowsPerPass; ++r) _mm_prefetch(next_rows[r] + c, _MM_HINT_T1);
   }
 }
 
@@ -59,24 +60,18 @@ TRISECT_TARGET void product_part(const RowProduct& product, long first, long las
     return product.w.row<bf16>(product.index != nullptr ? product.index[j] : j) + column;
   };
   const long whole = columns / kStep * kStep;
-  for (long tile = 0; tile < whole; tile += kTile) {
-    const long width = std::min(kTile, whole - tile);
-    for (long j = first; j < last; j += kRowsPerPass) {
-      const bf16* rows[kRowsPerPass];
-      __m512bh factors[kRowsPerPass / 2];
-      for (int r = 0; r < kRowsPerPass; ++r) rows[r] = row_at(std::min(j + r, last - 1)) + tile;
-      for (int r = 0; r < kRowsPerPass; r += 2) {
-        const auto factor = [&](int i) { return j + i < last ? product.value[j + i] : 0.0f; };
-        factors[r / 2] = factor_pair(factor(r), factor(r + 1));
-      }
-      for (long next = j + kRowsPerPass; next < std::min(j + 2 * kRowsPerPass, last); ++next) {
-        const char* start = reinterpret_cast<const char*>(row_at(next) + tile);
-        for (long byte = 0; byte < std::min(kPrefetchAhead, width * 2); byte += 64) {
-          _mm_prefetch(start + byte, _MM_HINT_T0);
-        }
-      }
-      add_rows(rows, factors, width, sums + tile);
+  for (long j = first; j < last; j += kRowsPerPass) {
+    const bf16 *rows[kRowsPerPass], *next_rows[kRowsPerPass];
+    __m512bh factors[kRowsPerPass / 2];
+    for (int r = 0; r < kRowsPerPass; ++r) {
+      rows[r] = row_at(std::min(j + r, last - 1));
+      next_rows[r] = row_at(std::min(j + kRowsPerPass + r, last - 1));
     }
+    for (int r = 0; r < kRowsPerPass; r += 2) {
+      const auto factor = [&](int i) { return j + i < last ? product.value[j + i] : 0.0f; };
+      factors[r / 2] = factor_pair(factor(r), factor(r + 1));
+    }
+    add_rows(rows, next_rows, factors, whole, sums);
   }
   restore_order(whole, sums);
   for (long j = first; j < last && whole < columns; ++j) {

@@ -33,7 +33,7 @@ void run_row_product(const RowProduct& product, int unit, Kernel kernel) {
     if (thread < parts.column_parts * parts.row_parts) {
       const int row_part = thread / parts.column_parts;
       const Range columns = split(out, thread % parts.column_parts, parts.column_parts, unit);
-      const Range rows = split(product.count, row_part, parts.row_parts, 8);
+      const Range rows = split(product.count, row_part, parts.row_parts, 16);
       kernel(rows.first, rows.last, columns.first, columns.last - columns.first,
              scratch + static_cast<std::size_t>(row_part) * padded + columns.first);
     }
