@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -115,6 +116,15 @@ Environment read_environment() {
   now.gpu = gpus();
   now.cuda = TRISECT_CUDA_SUMMARY;
   return now;
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
 }
 
 std::uint64_t memory_available_bytes() { return memory_bytes("MemAvailable"); }

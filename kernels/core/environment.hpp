@@ -37,6 +37,9 @@ struct Environment {
 /// Call it after pin_threads().
 Environment read_environment();
 
+/// Now, as "2026-01-31T12:00:00Z".
+std::string utc_now();
+
 /// What the kernel says could be had without swapping; 0 when unknown.
 std::uint64_t memory_available_bytes();
 
