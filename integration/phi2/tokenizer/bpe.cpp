@@ -16,8 +16,7 @@ MergeRanks::MergeRanks(std::span<const Merge> merges)
 }
 
 std::size_t MergeRanks::slot(std::uint64_t key) const {
-  std::size_t i =
-      key * 0x9e3779b97f4a7c15u >> shift_;  // Fibonacci hashing: the upper bits are the mixed ones
+  std::size_t i = key * 0x9e3779b97f4a7c15u >> shift_;  // Fibonacci hashing: the upper bits are well mixed
   while (slots_[i].rank != kNone && slots_[i].key != key) i = (i + 1) & (slots_.size() - 1);
   return i;
 }

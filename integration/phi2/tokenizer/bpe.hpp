@@ -1,5 +1,4 @@
-// Byte-level byte pair encoding (Sennrich et al., 2016; over bytes: Radford et al., 2019) of one piece of
-// text.
+// Byte pair encoding of one piece of text (Sennrich et al., 2016; over bytes: Radford et al., 2019).
 #pragma once
 
 #include <array>
@@ -64,9 +63,8 @@ class Bpe {
     std::vector<std::uint64_t> heap;
   };
 
-  /// `tokens` has all 256 single bytes. The index in `merges` is the rank; of equal pairs the last one
-  /// counts. `ignore_merges`: a piece that is a token is taken whole, even if the merges would not lead to
-  /// it.
+  /// `tokens` has all 256 single bytes; `merges` are in the order of their rank.
+  /// `ignore_merges`: a piece that is a token is taken whole, even if the merges would not lead to it.
   Bpe(TokensByBytes tokens, std::span<const Merge> merges, bool ignore_merges);
 
   /// Appends the tokens of `piece` to `out`: from single bytes on, the pair of lowest rank is merged, of

@@ -1,11 +1,10 @@
 // The tokenizer of phi-1, phi-1.5, phi-2, phi-mini and of any GPT-2 like model: equal to Hugging Face's
 // `tokenizers` for every valid text, id by id.
 //
-// 1. Added tokens are cut out, leftmost first, the longest of those that begin at one place: first the tokens
-// that
-//    are not `normalized`, then, in what is left, those that are. So "\n        return" has no token "
-//    return".
-// 2. Each stretch between them is split into pieces (splitter.hpp; a space before it if `add_prefix_space`).
+// 1. Added tokens are cut out, the leftmost first, of those that begin at one place the longest: first the
+//    tokens that are not `normalized`, then, in what is left, those that are. Eight spaces before "return"
+//    can be one token, and then its space is gone: "return", not " return".
+// 2. Each stretch between them is split into pieces (splitter.hpp), after a space if `add_prefix_space`.
 // 3. Each piece is encoded by byte pairs (bpe.hpp).
 //
 // Any bytes can be encoded. Those that are not valid UTF-8, which Hugging Face's library does not accept, are
