@@ -15,7 +15,7 @@ struct EngineOptions {
   int context = 0;     ///< tokens that a sequence may have; 0 means the model's positions
   int slots = 1;       ///< sequences at a time
   int max_rows = 512;  ///< tokens a prefill step takes
-  std::optional<LarosaOptions> larosa;
+  std::optional<LarosaOptions> larosa{};
 };
 
 /// Resident bytes, by what they are for.

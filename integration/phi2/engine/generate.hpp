@@ -13,9 +13,9 @@ namespace trisect::phi2 {
 
 struct GenerateOptions {
   int max_new_tokens = 64;
-  dense::SamplingParams sampling;
+  dense::SamplingParams sampling{};
   int vocabulary = 0;  ///< only ids below it are drawn: rows beyond the tokenizer's are padding; 0 means all rows
-  std::optional<std::int32_t> end_of_text;  ///< ends the generation, and is not part of it
+  std::optional<std::int32_t> end_of_text{};  ///< ends the generation, and is not part of it
 };
 
 enum class Finish { kLength, kEndOfText, kInterrupted };
