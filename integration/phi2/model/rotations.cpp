@@ -14,7 +14,7 @@ namespace {
 
 constexpr char kFormat[] = "trisect-rotations";
 constexpr char kVersion[] = "1";
-constexpr char kRemedy[] = "calibrate again for this model";
+constexpr char kRemedy[] = "run phi2 calibrate for this model";
 constexpr std::int64_t kSampledColumns = 8;
 constexpr float kTolerance = 1e-3f;
 

@@ -43,7 +43,7 @@ struct Weights {
   std::size_t bytes() const { return storage.bytes(); }
 };
 
-/// Called from the loading thread, now and then and at the end (fraction 1). May throw to stop.
+/// Called from the loading thread after each part, the last time with fraction 1. May throw to stop.
 using Progress = std::function<void(std::string_view what, double fraction)>;
 
 /// Zero weights of the right shapes, to be filled in. `dtype` is bf16 or f32, else Error(kUsage).

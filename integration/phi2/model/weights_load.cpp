@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <set>
+#include <map>
+#include <utility>
+#include <vector>
 
 #include "integration/phi2/model/checkpoint.hpp"
 #include "integration/phi2/model/content_hash.hpp"
@@ -100,7 +102,6 @@ class Plan {
     refuse_others();
   }
 
-  /// In the order of the names, whatever the files' order: that is the order of the hash.
   const std::map<std::string, Step>& steps() const { return steps_; }
 
  private:
@@ -214,21 +215,20 @@ Weights read_weights(const std::filesystem::path& directory, const Config& confi
   Weights weights = allocate_weights(config, dtype);
   const Plan plan(checkpoint, weights);
 
-  std::vector<std::pair<const std::string*, const Step*>> in_file_order;
+  std::vector<const Step*> in_file_order;
   std::size_t total = 0;
   for (const auto& [name, step] : plan.steps()) {
-    in_file_order.emplace_back(&name, &step);
+    in_file_order.push_back(&step);
     total += step.tensor->bytes;
   }
-  std::sort(in_file_order.begin(), in_file_order.end(), [](const auto& a, const auto& b) {
-    const auto place_of = [](const Step& step) { return std::pair(step.file->path(), step.tensor->offset); };
-    return place_of(*a.second) < place_of(*b.second);
+  std::sort(in_file_order.begin(), in_file_order.end(), [](const Step* a, const Step* b) {
+    return std::pair(a->file->path(), a->tensor->offset) < std::pair(b->file->path(), b->tensor->offset);
   });
 
-  std::map<std::string, std::uint64_t> hashes;
+  std::map<std::string, std::uint64_t> hashes;  // in the order of the names, whatever the files' order
   std::size_t done = 0;
-  for (const auto& [name, step] : in_file_order) {
-    hashes[*name] = place_step(*step);
+  for (const Step* step : in_file_order) {
+    hashes[step->tensor->name] = place_step(*step);
     done += step->tensor->bytes;
     if (progress) progress("loading", static_cast<double>(done) / static_cast<double>(total));
   }

@@ -42,7 +42,7 @@ class RotationsTest : public Scratch {
     return load_rotations(path("rotations.safetensors"), config_, kModel, kLayernormSpace, dtype);
   }
   void refuse(std::initializer_list<std::string> parts) {
-    expect_error([&] { load(); }, {"rotations.safetensors", "calibrate again"});
+    expect_error([&] { load(); }, {"rotations.safetensors", "phi2 calibrate"});
     expect_error([&] { load(); }, parts);
   }
 
