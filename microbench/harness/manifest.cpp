@@ -1,7 +1,6 @@
 #include "microbench/harness/manifest.hpp"
 
 #include <cmath>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/environment_json.hpp"
@@ -92,15 +91,6 @@ std::string Manifest::json() const {
                          {"rows", list(rows)}};
   // Arguments may be any bytes.
   return manifest.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
 }
 
 }  // namespace trisect::microbench

@@ -31,7 +31,4 @@ struct Manifest {
   std::string json() const;
 };
 
-/// Now, as "2026-01-31T12:00:00Z".
-std::string utc_now();
-
 }  // namespace trisect::microbench

@@ -7,9 +7,10 @@ namespace trisect::microbench {
 std::int64_t iterations(const Cost& cost, bool is_reference) {
   constexpr double kRepetitionSeconds = 0.05, kCallSeconds = 5e-6;
   constexpr double kBytesPerSecond = 20e9, kFlopsPerSecond = 50e9, kMost = 500;
+  if (is_reference) return 1;
   const double transfer = (cost.bytes_read + cost.bytes_written) / kBytesPerSecond;
   const double call = kCallSeconds + std::max(transfer, cost.flops / kFlopsPerSecond);
-  const double wanted = std::min(kMost, kRepetitionSeconds / call) / (is_reference ? 50 : 1);
+  const double wanted = std::min(kMost, kRepetitionSeconds / call);
   std::int64_t rounded = 1;
   for (std::int64_t power = 1; static_cast<double>(power) <= wanted; power *= 10) {
     for (const std::int64_t digit : {1, 2, 5}) {
@@ -21,7 +22,7 @@ std::int64_t iterations(const Cost& cost, bool is_reference) {
 
 Copies plan_copies(double bytes_read, std::size_t input_bytes, std::size_t weight_bytes,
                    std::size_t cache_bytes, std::size_t memory_limit) {
-  constexpr std::size_t kMostHot = 16, kMostCold = 1000;
+  constexpr std::size_t kMostHot = 8, kMostCold = 1000;
   if (weight_bytes == 0) {
     return {std::clamp<std::size_t>(cache_bytes / 8 / std::max<std::size_t>(1, input_bytes), 1, kMostHot),
             false};

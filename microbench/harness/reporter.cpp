@@ -63,7 +63,9 @@ void Reporter::forward(const Runs& runs) {
   for (const Run& run : runs) {
     const bool summary = run.aggregate_name == "median" || run.aggregate_name == "cv";
     const bool only_sample = is_sample(run) && run.repetitions == 1;
-    if (summary || only_sample || (run.error_occurred && shown.empty())) shown.push_back(run);
+    if (!summary && !only_sample && !(run.error_occurred && shown.empty())) continue;
+    shown.push_back(run);
+    if (run.aggregate_name == "cv") shown.back().counters.clear();
   }
   if (!shown.empty()) display_->ReportRuns(shown);
 }

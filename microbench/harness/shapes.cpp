@@ -13,6 +13,7 @@ using nlohmann::json;
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 20;
 constexpr std::size_t kMostProblems = 10000;
+constexpr int kMostDepth = 8;  // printing a value recurses
 
 /// One line, whatever bytes a file put into it.
 std::string as_text(const json& value) {
@@ -102,7 +103,11 @@ Shapes Shapes::load(const std::string& name) {
   const std::string text = read_file(shapes.path_);
   shapes.fnv1a64_ = hash_of(text);
   try {
-    shapes.products_ = json::parse(text);
+    shapes.products_ = json::parse(text, [&](int depth, json::parse_event_t, const json&) {
+      if (depth > kMostDepth)
+        environment_error("{}: nested too deeply for a shapes file", shapes.path_.string());
+      return true;
+    });
   } catch (const json::exception& error) {
     environment_error("{}: not JSON: {}", shapes.path_.string(), error.what());
   }
