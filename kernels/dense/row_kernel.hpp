@@ -34,11 +34,4 @@ Availability row_product_bf16_runs(Dtype weights);
 using RowProductFn = void(const RowProduct&);
 RowProductFn* best_row_product(Dtype weights);
 
-/// How a product is divided among threads: column parts keep long runs of a row together (short runs leave gaps that
-/// the prefetchers fetch anyway); what threads remain divide the rows, and their partial sums are added at the end.
-struct RowSplit {
-  int column_parts, row_parts;
-};
-RowSplit split_rows(std::int64_t row_bytes, int threads);
-
 }  // namespace trisect::dense

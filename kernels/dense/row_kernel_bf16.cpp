@@ -84,7 +84,7 @@ TRISECT_TARGET void product_part(const RowProduct& product, long first, long las
 }  // namespace
 
 void row_product_bf16(const RowProduct& product) {
-  run_row_product(product, kStep, [&](long first, long last, long column, long columns, float* sums) {
+  run_row_product(product, [&](long first, long last, long column, long columns, float* sums) {
     product_part(product, first, last, column, columns, sums);
   });
 }

@@ -22,9 +22,11 @@ HWY_INLINE hn::Vec<D> load_weights(D d, const bf16* p) {
   return hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const hwy::bfloat16_t*>(p)));
 }
 
-/// sums[0..columns) += up to eight rows; absent rows have factor zero and repeat a present row's address.
+/// sums[0..columns) += eight rows; absent ones have factor zero and repeat a present one's address. The rows of the next
+/// pass are fetched into the second-level cache meanwhile.
 template <class T>
-void add_rows(const T* const rows[kRowsPerPass], const float factors[kRowsPerPass], long columns, float* sums) {
+void add_rows(const T* const rows[kRowsPerPass], const T* const next_rows[kRowsPerPass],
+              const float factors[kRowsPerPass], long columns, float* sums) {
   const hn::ScalableTag<float> d;
   const long lanes = static_cast<long>(hn::Lanes(d));
   const auto f0 = hn::Set(d, factors[0]), f1 = hn::Set(d, factors[1]), f2 = hn::Set(d, factors[2]),
@@ -41,6 +43,7 @@ void add_rows(const T* const rows[kRowsPerPass], const float factors[kRowsPerPas
     a = hn::MulAdd(f6, load_weights(d, rows[6] + c), a);
     b = hn::MulAdd(f7, load_weights(d, rows[7] + c), b);
     hn::StoreU(hn::Add(a, b), d, sums + c);
+    for (int r = 0; r < kRowsPerPass; ++r) __builtin_prefetch(next_rows[r] + c, 0, 2);
   }
   for (; c < columns; ++c) {
     for (int r = 0; r < kRowsPerPass; ++r) sums[c] += factors[r] * to_f32(rows[r][c]);
@@ -49,18 +52,18 @@ void add_rows(const T* const rows[kRowsPerPass], const float factors[kRowsPerPas
 
 template <class T>
 void product_as(const RowProduct& product) {
-  constexpr int kLineFloats = 16;
-  run_row_product(product, kLineFloats, [&](long first, long last, long column, long columns, float* sums) {
+  const auto row_at = [&](long j) { return product.w.row<T>(product.index != nullptr ? product.index[j] : j); };
+  run_row_product(product, [&](long first, long last, long column, long columns, float* sums) {
     std::fill_n(sums, columns, 0.0f);
     for (long j = first; j < last; j += kRowsPerPass) {
-      const T* rows[kRowsPerPass];
+      const T *rows[kRowsPerPass], *next_rows[kRowsPerPass];
       float factors[kRowsPerPass];
       for (int r = 0; r < kRowsPerPass; ++r) {
-        const long at = std::min(j + r, last - 1);
-        rows[r] = product.w.row<T>(product.index != nullptr ? product.index[at] : at) + column;
-        factors[r] = j + r < last ? product.value[at] : 0.0f;
+        rows[r] = row_at(std::min(j + r, last - 1)) + column;
+        next_rows[r] = row_at(std::min(j + kRowsPerPass + r, last - 1)) + column;
+        factors[r] = j + r < last ? product.value[j + r] : 0.0f;
       }
-      add_rows(rows, factors, columns, sums);
+      add_rows(rows, next_rows, factors, columns, sums);
     }
   });
 }
@@ -78,13 +81,6 @@ namespace trisect::dense {
 HWY_EXPORT(row_product);
 
 void row_product_fma(const RowProduct& product) { HWY_DYNAMIC_DISPATCH(row_product)(product); }
-
-RowSplit split_rows(std::int64_t row_bytes, int threads) {
-  constexpr std::int64_t kShortestRun = 8 << 10;
-  int columns = static_cast<int>(std::clamp<std::int64_t>(row_bytes / kShortestRun, 1, threads));
-  while (threads % columns != 0) --columns;
-  return {columns, threads / columns};
-}
 
 }  // namespace trisect::dense
 #endif
