@@ -1,0 +1,124 @@
+#include "reports/generator/compare_figures.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+namespace trisect::report {
+namespace {
+
+constexpr const char* kStages[] = {"rotate",    "select",      "scatter", "unrotate", "in_product",
+                                   "attention", "out_product", "head",    "other"};
+
+struct Repetition {
+  std::set<int> prompts;
+  double prefill = 0, decode = 0, tokens_in = 0, tokens_out = 0, steps = 0;
+};
+
+std::optional<Summary> summary_or_none(const std::vector<double>& samples) {
+  return samples.empty() ? std::nullopt : std::optional(summarize(samples));
+}
+
+std::optional<Change> change_or_none(const std::optional<Summary>& base,
+                                     const std::optional<Summary>& candidate) {
+  if (!base || !candidate || base->q1 <= 0 || candidate->q1 <= 0) return std::nullopt;
+  return change(*base, *candidate);
+}
+
+double stages(const Side& side, std::initializer_list<const char*> names) {
+  double total = 0;
+  for (const char* name : names) total += stage_s(side, name);
+  return total;
+}
+
+}  // namespace
+
+std::optional<double> SideFigures::decode_rate() const {
+  return decode && decode->median > 0 ? std::optional(decode_steps / decode->median) : std::nullopt;
+}
+std::optional<double> SideFigures::whole_rate() const {
+  return total && total->median > 0 ? std::optional(tokens_out / total->median) : std::nullopt;
+}
+
+SideFigures figures_of(const Side& side, std::size_t prompts) {
+  SideFigures figures;
+  std::map<int, Repetition> repetitions;
+  std::vector<double> tokens;
+  for (const Generation& generation : side.generations) {
+    Repetition& repetition = repetitions[generation.repetition];
+    repetition.prompts.insert(generation.prompt);
+    repetition.prefill += generation.prefill_s;
+    repetition.decode += generation.decode_s;
+    repetition.tokens_in += generation.tokens_in;
+    repetition.tokens_out += generation.tokens_out;
+    repetition.steps += static_cast<double>(generation.token_s.size());
+    tokens.insert(tokens.end(), generation.token_s.begin(), generation.token_s.end());
+  }
+  std::vector<double> prefill, decode, total, in, out, steps;
+  for (const auto& [index, repetition] : repetitions) {
+    if (repetition.prompts.size() != prompts) continue;
+    prefill.push_back(repetition.prefill);
+    decode.push_back(repetition.decode);
+    total.push_back(repetition.prefill + repetition.decode);
+    in.push_back(repetition.tokens_in);
+    out.push_back(repetition.tokens_out);
+    steps.push_back(repetition.steps);
+  }
+  figures.prefill = summary_or_none(prefill);
+  figures.decode = summary_or_none(decode);
+  figures.total = summary_or_none(total);
+  figures.load = summary_or_none(side.load_s);
+  figures.token = summary_or_none(tokens);
+  if (!tokens.empty()) {
+    std::sort(tokens.begin(), tokens.end());
+    figures.token_p99 =
+        tokens[static_cast<std::size_t>(std::ceil(0.99 * static_cast<double>(tokens.size()))) - 1];
+  }
+  if (!total.empty()) {
+    figures.tokens_in = summarize(in).median;
+    figures.tokens_out = summarize(out).median;
+    figures.decode_steps = summarize(steps).median;
+  }
+  return figures;
+}
+
+CompareFigures figures_of(const CompareRun& run) {
+  CompareFigures figures;
+  figures.baseline = figures_of(run.baseline, run.prompts.size());
+  figures.optimized = figures_of(run.optimized, run.prompts.size());
+  figures.load = change_or_none(figures.baseline.load, figures.optimized.load);
+  figures.prefill = change_or_none(figures.baseline.prefill, figures.optimized.prefill);
+  figures.decode = change_or_none(figures.baseline.decode, figures.optimized.decode);
+  figures.total = change_or_none(figures.baseline.total, figures.optimized.total);
+  return figures;
+}
+
+std::vector<std::string> stages_of(const CompareRun& run) {
+  std::set<std::string> present;
+  for (const Side* side : {&run.baseline, &run.optimized}) {
+    for (const auto& [stage, time] : side->stages_s) present.insert(stage);
+  }
+  std::vector<std::string> ordered;
+  for (const char* stage : kStages) {
+    if (present.erase(stage) > 0) ordered.emplace_back(stage);
+  }
+  ordered.insert(ordered.end(), present.begin(), present.end());
+  return ordered;
+}
+
+double stage_s(const Side& side, const std::string& stage) {
+  const auto found = side.stages_s.find(stage);
+  return found == side.stages_s.end() || side.decode_steps == 0 ? 0 : found->second / side.decode_steps;
+}
+
+double overhead_s(const Side& side) { return stages(side, {"rotate", "select", "scatter", "unrotate"}); }
+double products_s(const Side& side) { return stages(side, {"in_product", "out_product"}); }
+
+double all_stages_s(const Side& side) {
+  double total = 0;
+  for (const auto& [stage, time] : side.stages_s) total += time;
+  return side.decode_steps == 0 ? 0 : total / side.decode_steps;
+}
+
+}  // namespace trisect::report

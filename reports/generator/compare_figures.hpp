@@ -1,0 +1,46 @@
+// What follows from a comparison's samples: totals per repetition, medians, rates and their changes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reports/generator/results.hpp"
+
+namespace trisect::report {
+
+struct SideFigures {
+  /// Seconds; one sample per repetition, all prompts together. Empty when no repetition was finished.
+  std::optional<Summary> prefill, decode, total;
+  std::optional<Summary> load;           ///< seconds; one sample per process
+  std::optional<Summary> token;          ///< seconds per decode step, every step a sample
+  std::optional<double> token_p99;       ///< seconds
+  double tokens_in = 0, tokens_out = 0;  ///< per repetition, all prompts together
+  double decode_steps = 0;               ///< per repetition
+
+  std::optional<double> decode_rate() const;  ///< tokens per second while decoding
+  std::optional<double> whole_rate() const;   ///< tokens out per second of prefill and decode
+};
+
+struct CompareFigures {
+  SideFigures baseline, optimized;
+  std::optional<Change> load, prefill, decode, total;
+};
+
+/// Repetitions in which a prompt is missing, as an interruption leaves one, are not counted.
+SideFigures figures_of(const Side& side, std::size_t prompts);
+CompareFigures figures_of(const CompareRun& run);
+
+/// The stages of a decode step in the order of the forward pass; stages of later versions come last.
+std::vector<std::string> stages_of(const CompareRun& run);
+
+/// Seconds per decode step; 0 for a stage that the side does not have.
+double stage_s(const Side& side, const std::string& stage);
+
+/// All that LaRoSA adds to a decode step, in seconds: rotating and selecting, and what naive adds to that.
+double overhead_s(const Side& side);
+/// The two projections of a layer, in seconds per decode step.
+double products_s(const Side& side);
+double all_stages_s(const Side& side);
+
+}  // namespace trisect::report

@@ -1,0 +1,103 @@
+#include "reports/generator/layers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "reports/generator/units.hpp"
+
+namespace trisect::report {
+
+double stage_ns(const Row& row, const std::string& stage) {
+  const auto found = row.stage_ns.find(stage);
+  return found == row.stage_ns.end() ? 0 : found->second.median;
+}
+
+double overhead_ns(const Row& row) {
+  double total = 0;
+  for (const char* stage : kOverheadStages) total += stage_ns(row, stage);
+  return total;
+}
+
+std::optional<Change> LayerPoint::change_of(const std::string& name) const {
+  const Row* candidate = mode(name);
+  if (dense == nullptr || candidate == nullptr) return std::nullopt;
+  return change(*dense->time_ns, *candidate->time_ns);
+}
+
+std::string Layer::name() const { return fmt::format("{}→{} {}", in, out, dtype); }
+
+std::vector<Layer> layers_of(const Results& results) {
+  std::map<std::tuple<std::string, int, int>, std::map<int, LayerPoint>> found;
+  std::map<const LayerPoint*, const Row*> first;  // the group that a point belongs to
+  for (const Row* row : results.rows()) {
+    const bool mode = row->variant == kDense || row->variant == kNaive || row->variant == kOnline;
+    if (row->op != kLayerOp || !row->time_ns || !mode || row->field("rows", 1) != 1) continue;
+    LayerPoint& point =
+        found[{row->dtype, row->field("in"), row->field("out")}][row->field("sparsity_permille")];
+    const Row* other = first.emplace(&point, row).first->second;
+    if (other->run != row->run || other->group != row->group) continue;
+    point.sparsity_permille = row->field("sparsity_permille");
+    (row->variant == kDense ? point.dense : point.modes[row->variant]) = row;
+  }
+  std::vector<Layer> layers;
+  for (const auto& [key, points] : found) {
+    Layer layer{std::get<1>(key), std::get<2>(key), std::get<0>(key), {}};
+    for (const auto& [permille, point] : points) layer.points.push_back(point);
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+std::optional<BreakEven> break_even_of(const Layer& layer, const std::string& mode) {
+  std::vector<SpeedAt> points;
+  for (const LayerPoint& point : layer.points) {
+    if (const auto change = point.change_of(mode)) {
+      points.push_back({point.sparsity_permille / 1000.0, change->ratio.centre});
+    }
+  }
+  return break_even(points);
+}
+
+std::string break_even_text(const Layer& layer, const std::string& mode) {
+  if (const auto found = break_even_of(layer, mode)) {
+    return (found->at_or_below ? "at most " : "") + percent(found->sparsity);
+  }
+  for (std::size_t i = layer.points.size(); i-- > 0;) {
+    if (layer.points[i].change_of(mode)) return "not up to " + sparsity(layer.points[i].sparsity_permille);
+  }
+  return kNone;
+}
+
+std::vector<std::string> dtypes_of(const std::vector<Layer>& layers) {
+  std::vector<std::string> dtypes;
+  for (const Layer& layer : layers) {
+    if (dtypes.empty() || dtypes.back() != layer.dtype) dtypes.push_back(layer.dtype);
+  }
+  return dtypes;
+}
+
+std::vector<TotalPoint> totals_of(const std::vector<Layer>& layers, const std::string& dtype,
+                                  const std::string& mode) {
+  std::map<int, std::pair<std::vector<Summary>, std::vector<Summary>>> at;
+  std::size_t wanted = 0;
+  for (const Layer& layer : layers) {
+    if (layer.dtype != dtype) continue;
+    ++wanted;
+    for (const LayerPoint& point : layer.points) {
+      if (!point.change_of(mode)) continue;
+      at[point.sparsity_permille].first.push_back(*point.dense->time_ns);
+      at[point.sparsity_permille].second.push_back(*point.mode(mode)->time_ns);
+    }
+  }
+  std::vector<TotalPoint> totals;
+  for (const auto& [permille, times] : at) {
+    if (wanted < 2 || times.first.size() != wanted) continue;
+    const Summary dense = sum(times.first), candidate = sum(times.second);
+    totals.push_back({permille, dense, candidate, change(dense, candidate)});
+  }
+  return totals;
+}
+
+}  // namespace trisect::report

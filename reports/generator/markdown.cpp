@@ -1,0 +1,146 @@
+#include "reports/generator/markdown.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace trisect::report {
+namespace {
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+/// Code points: what a fixed-width reader sees of the scripts that our own text uses.
+std::size_t width(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::size_t longest_run(std::string_view text, char wanted) {
+  std::size_t longest = 0, current = 0;
+  for (const char c : text) {
+    current = c == wanted ? current + 1 : 0;
+    longest = std::max(longest, current);
+  }
+  return longest;
+}
+
+std::string padded(const std::string& cell, std::size_t to, Table::Align align) {
+  const std::string space(to - std::min(to, width(cell)), ' ');
+  return align == kLeft ? cell + space : space + cell;
+}
+
+std::string line(const std::vector<std::string>& cells) {
+  return fmt::format("| {} |\n", fmt::join(cells, " | "));
+}
+
+}  // namespace
+
+std::string escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view("\\`*_[]<>|#~$&").find(c) != std::string_view::npos) out += '\\';
+    out += is_control(c) ? ' ' : c;
+  }
+  return out;
+}
+
+std::string code(std::string_view text) {
+  std::string inner;
+  for (const char c : text) {
+    if (c == '|') inner += '\\';  // a table cell ends at a bar even inside a code span
+    inner += is_control(c) ? ' ' : c;
+  }
+  const std::string fence(longest_run(text, '`') + 1, '`');
+  const char* space = fence.size() > 1 ? " " : "";
+  return inner.empty() ? "" : fence + space + inner + space + fence;
+}
+
+std::string code_block(std::string_view text) {
+  const std::string fence(std::max<std::size_t>(3, longest_run(text, '`') + 1), '`');
+  return fmt::format("{}\n{}\n{}\n", fence, text, fence);
+}
+
+std::string escape_html(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\n':
+        out += "<br>";
+        break;
+      default:
+        out += is_control(c) ? ' ' : c;
+    }
+  }
+  return out;
+}
+
+std::string escape_url(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("./_-").find(c) != std::string_view::npos;
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+std::string shell_command(const std::vector<std::string>& arguments) {
+  std::string out;
+  for (const std::string& argument : arguments) {
+    const bool plain = !argument.empty() && std::all_of(argument.begin(), argument.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             std::string_view("./_-=:,+@%").find(c) != std::string_view::npos;
+    });
+    if (!out.empty()) out += ' ';
+    if (plain) {
+      out += argument;
+      continue;
+    }
+    out += '\'';
+    for (const char c : argument) out += c == '\'' ? "'\\''" : std::string(1, c);
+    out += '\'';
+  }
+  return out;
+}
+
+std::string details(std::string_view summary, std::string_view body) {
+  return fmt::format("<details>\n<summary>{}</summary>\n\n{}\n</details>\n\n", escape_html(summary), body);
+}
+
+std::string Table::markdown() const {
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    std::size_t widest = std::max<std::size_t>(3, width(columns_[i].title));
+    for (const auto& row : rows_) widest = std::max(widest, width(row[i]));
+    widths.push_back(widest);
+  }
+  const auto render = [&](const std::vector<std::string>& cells) {
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      out.push_back(padded(cells[i], widths[i], columns_[i].align));
+    return line(out);
+  };
+  std::vector<std::string> titles, rules;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    titles.push_back(columns_[i].title);
+    rules.push_back(columns_[i].align == kLeft ? ":" + std::string(widths[i] - 1, '-')
+                                               : std::string(widths[i] - 1, '-') + ":");
+  }
+  std::string out = render(titles) + line(rules);
+  for (const auto& row : rows_) out += render(row);
+  return out + "\n";
+}
+
+}  // namespace trisect::report

@@ -1,0 +1,64 @@
+#include <map>
+
+#include "kernels/core/error.hpp"
+#include "reports/generator/read_common.hpp"
+
+namespace trisect::report {
+namespace {
+
+/// A benchmark measured twice has two answers, and choosing one is not the report's business.
+void refuse_doubles(const Results& results) {
+  std::map<std::string, std::size_t> seen;
+  for (const Row* row : results.rows()) {
+    const auto [first, fresh] = seen.emplace(row->benchmark, row->run);
+    if (fresh) continue;
+    environment_error("'{}' is in {} and in {}: give the report one of them", row->benchmark,
+                      results.runs[first->second].origin.files.front().path,
+                      results.runs[row->run].origin.files.front().path);
+  }
+}
+
+}  // namespace
+
+std::vector<const Origin*> Results::origins() const {
+  std::vector<const Origin*> all;
+  for (const MicrobenchRun& run : runs) all.push_back(&run.origin);
+  for (const CompareRun& run : comparisons) all.push_back(&run.origin);
+  return all;
+}
+
+std::vector<const Row*> Results::rows() const {
+  std::vector<const Row*> all;
+  for (const MicrobenchRun& run : runs) {
+    for (const Row& row : run.rows) all.push_back(&row);
+  }
+  return all;
+}
+
+Results read_results(const std::vector<std::filesystem::path>& directories,
+                     const std::filesystem::path& report_directory) {
+  Results results;
+  for (const auto& directory : directories) {
+    const auto holds = [&](const char* name) { return std::filesystem::exists(directory / name); };
+    const bool benchmark = holds(kBenchmarkFile), manifest = holds(kManifestFile),
+               compare = holds(kCompareFile);
+    if (!benchmark && !manifest && !compare) {
+      environment_error("{}: no results here: neither {} and {} of microbench nor {} of phi2 compare",
+                        directory.string(), kBenchmarkFile, kManifestFile, kCompareFile);
+    }
+    if (benchmark != manifest) {
+      environment_error("{}: {} without {}: the two belong together, copy both", directory.string(),
+                        benchmark ? kBenchmarkFile : kManifestFile,
+                        benchmark ? kManifestFile : kBenchmarkFile);
+    }
+    if (benchmark) {
+      results.runs.push_back(read_microbench(directory, report_directory));
+      for (Row& row : results.runs.back().rows) row.run = results.runs.size() - 1;
+    }
+    if (compare) results.comparisons.push_back(read_compare(directory, report_directory));
+  }
+  refuse_doubles(results);
+  return results;
+}
+
+}  // namespace trisect::report

@@ -1,0 +1,172 @@
+// What the result files say, in memory. Times of benchmarks are in nanoseconds, those of generation in
+// seconds; GB is 1e9 bytes.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "reports/generator/statistics.hpp"
+
+namespace trisect::report {
+
+struct InputFile {
+  std::string path;  ///< relative to the report
+  std::string fnv1a64;
+};
+
+struct Build {
+  std::string version, git_hash, compiler, flags, build_type, sanitizers;
+  bool git_dirty = false;
+};
+
+struct Environment {
+  std::string cpu, governor, gpu;
+  std::optional<double> processors, threads, llc_bytes, load;  ///< empty where unknown
+  std::optional<bool> threads_pinned;
+  std::vector<std::pair<std::string, std::string>> all;  ///< every key as text
+};
+
+/// What the two kinds of runs have in common.
+struct Origin {
+  std::string program;
+  std::vector<InputFile> files;
+  std::vector<std::string> command;
+  std::string started_utc, finished_utc;
+  bool interrupted = false;
+  Build build;
+  Environment environment;
+};
+
+struct CheckResult {
+  std::string status;  ///< pass, fail, mistrusted, or empty when nothing ran
+  std::optional<double> error, tolerance;
+  std::string detail;
+};
+
+/// One benchmark. `time_ns` is set only where the row's status is pass: a wrong result has no time.
+struct Row {
+  std::string benchmark;  ///< Google Benchmark's name
+  std::string name;       ///< the same without /iterations:.../repeats:.../real_time
+  std::string op, variant, device, dtype, group, weights;
+  std::map<std::string, int> problem;
+  double bytes = 0, flops = 0;  ///< of one call, as declared
+  CheckResult check;
+  std::string status, reason;
+  std::optional<Summary> time_ns;
+  std::map<std::string, Summary> stage_ns;  ///< rotate, topk, scatter, unrotate, product
+  std::optional<double> probe_gbps;         ///< read bandwidth of the machine around this row
+  std::size_t run = 0;                      ///< index into Results::runs
+
+  std::string family() const { return op.substr(0, op.find('/')); }
+  /// The problem's value of `field`, or `otherwise` where the op has no such field.
+  int field(const std::string& field_name, int otherwise = -1) const {
+    const auto found = problem.find(field_name);
+    return found == problem.end() ? otherwise : found->second;
+  }
+  std::optional<double> gbps() const {
+    return time_ns && bytes > 0 ? std::optional(bytes / time_ns->median) : std::nullopt;
+  }
+};
+
+struct Group {
+  std::string name;
+  std::optional<double> probe_before_gbps, probe_after_gbps;
+};
+
+/// One benchmark.json with its manifest.json.
+struct MicrobenchRun {
+  Origin origin;
+  std::string shapes, shapes_fnv1a64;
+  std::optional<double> probe_gbps;  ///< of the best read kernel
+  std::string probe_kernel;
+  std::vector<Group> groups;
+  std::vector<Row> rows;
+};
+
+struct Model {
+  std::string name, hash;
+  double parameters = 0;
+  int layers = 0, hidden = 0, heads = 0, intermediate = 0, vocab = 0;
+};
+
+struct Settings {
+  std::string dtype, device;
+  int max_new_tokens = 0, repetitions = 0, threads = 0;
+  double temperature = 0, top_p = 1;
+  long seed = 0;
+  std::string larosa_mode, rotation;
+  int sparsity_permille = 0;
+  double coefficient_in = 0, coefficient_out = 0;
+};
+
+struct Prompt {
+  std::string text;
+  int tokens = 0;
+};
+
+struct Generation {
+  int prompt = 0, repetition = 0, tokens_in = 0, tokens_out = 0;
+  double prefill_s = 0, decode_s = 0;
+  std::vector<double> token_s;
+  std::string text;
+};
+
+struct Memory {
+  double peak = 0, weights = 0, rotations = 0, kv = 0, scratch = 0, tokenizer = 0;  ///< bytes
+  double rest() const { return peak - weights - rotations - kv - scratch - tokenizer; }
+};
+
+struct Quality {
+  std::string text;
+  int tokens = 0;
+  std::optional<double> perplexity, bits_per_character;
+};
+
+struct Side {
+  std::string description;
+  std::map<std::string, std::string> variants;  ///< op -> variant that ran
+  std::vector<double> load_s;
+  std::vector<Generation> generations;
+  std::optional<Memory> memory;
+  std::map<std::string, double> stages_s;  ///< over all decode steps
+  int decode_steps = 0;
+  double weight_bytes_per_token = 0;
+  std::optional<Quality> quality;
+};
+
+struct Agreement {
+  int prompts = 0, identical = 0;
+  std::optional<double> equal_id_fraction, mean_common_prefix;
+};
+
+/// One compare.json.
+struct CompareRun {
+  Origin origin;
+  Model model;
+  Settings settings;
+  std::vector<Prompt> prompts;
+  std::optional<double> probe_gbps;  ///< median of the probes
+  Side baseline, optimized;
+  std::optional<Agreement> agreement;
+};
+
+struct Results {
+  std::vector<MicrobenchRun> runs;
+  std::vector<CompareRun> comparisons;
+
+  std::vector<const Origin*> origins() const;
+  std::vector<const Row*> rows() const;
+};
+
+/// Reads whatever of benchmark.json + manifest.json and compare.json each directory holds, and puts it
+/// together. Links in the report are relative to `report_directory`. Throws Error(kEnvironment), one line,
+/// for a directory without results, a broken, old or foreign file, a benchmark without its manifest, files
+/// that do not belong together, and a benchmark that two inputs measured.
+Results read_results(const std::vector<std::filesystem::path>& directories,
+                     const std::filesystem::path& report_directory);
+
+}  // namespace trisect::report

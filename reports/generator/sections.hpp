@@ -1,0 +1,50 @@
+// The parts of the report, each from its heading to its last line.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "reports/generator/layers.hpp"
+#include "reports/generator/pictures.hpp"
+#include "reports/generator/results.hpp"
+
+namespace trisect::report {
+
+/// The pictures of a report while it is written. Without gnuplot it takes none, and nothing refers to them.
+class Album {
+ public:
+  explicit Album(bool open) : open_(open) {}
+  /// The markdown that shows the picture, or nothing.
+  std::string add(Picture picture);
+  std::vector<Picture> take() { return std::move(pictures_); }
+
+ private:
+  bool open_;
+  std::vector<Picture> pictures_;
+};
+
+/// Does it pay, from which sparsity, at which price in quality: one paragraph.
+std::string verdict_of(const Results& results, const std::vector<Layer>& layers);
+
+/// What a reader must not conclude about GPUs; empty when some row was measured on one.
+std::string gpu_line(const Results& results);
+
+std::string environment_section(const Results& results);
+std::string larosa_section(const Results& results, const std::vector<Layer>& layers,
+                           const std::string& prefix, Album& album);
+std::string other_ops_section(const Results& results);
+std::string compare_section(const CompareRun& run, int number, const std::vector<Layer>& layers,
+                            const std::string& prefix, Album& album);
+std::string not_measured_section(const Results& results);
+std::string reproduce_section(const Results& results);
+
+/// Every row of one family in one run.
+std::string row_table(const MicrobenchRun& run, const std::string& family);
+
+/// "pass, error 1.2e-04 of 2.0e-02", "FAIL: ...", "skipped: ...".
+std::string check_text(const Row& row);
+
+/// The run's own command with another filter and output directory.
+std::string microbench_command(const MicrobenchRun& run, const std::string& filter);
+
+}  // namespace trisect::report

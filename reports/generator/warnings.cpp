@@ -1,0 +1,212 @@
+#include "reports/generator/warnings.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "reports/generator/compare_figures.hpp"
+#include "reports/generator/layers.hpp"
+#include "reports/generator/markdown.hpp"
+#include "reports/generator/units.hpp"
+
+namespace trisect::report {
+namespace {
+
+std::vector<std::string> about_origin(const Origin& origin) {
+  std::vector<std::string> found;
+  const Build& build = origin.build;
+  const Environment& environment = origin.environment;
+  if (origin.interrupted) found.emplace_back("The run was interrupted: what came after is missing.");
+  if (build.build_type != "Release" && build.build_type != "RelWithDebInfo") {
+    found.push_back(fmt::format("Built as {}, without optimisation: the times say nothing about the methods.",
+                                build.build_type.empty() ? "an unnamed type" : escape(build.build_type)));
+  }
+  if (!build.sanitizers.empty() && build.sanitizers != "none") {
+    found.push_back(fmt::format("Built with sanitizers ({}): the times say nothing about the methods.",
+                                escape(build.sanitizers)));
+  }
+  if (build.git_dirty)
+    found.emplace_back(
+        "Built from a tree with uncommitted changes: the revision does not describe the program.");
+  if (!environment.threads_pinned) {
+    found.emplace_back("Whether threads were pinned is unknown.");
+  } else if (!*environment.threads_pinned) {
+    found.emplace_back("Threads were not pinned: two may have shared a core.");
+  }
+  if (environment.governor != "performance") {
+    found.push_back(
+        fmt::format("The CPU's frequency governor is {}, not performance: the clock may have changed.",
+                    escape(environment.governor)));
+  }
+  if (environment.load && environment.processors && *environment.load > 0.5 * *environment.processors) {
+    found.push_back(
+        fmt::format("The load average was {} on {} processors at the start: others were computing too.",
+                    number(*environment.load), *environment.processors));
+  }
+  return found;
+}
+
+void about_noise(const MicrobenchRun& run, std::vector<std::string>& found) {
+  const Row* worst = nullptr;
+  long noisy = 0, timed = 0;
+  for (const Row& row : run.rows) {
+    if (!row.time_ns) continue;
+    ++timed;
+    if (noise(*row.time_ns) <= kNoiseLimit) continue;
+    ++noisy;
+    if (worst == nullptr || noise(*row.time_ns) > noise(*worst->time_ns)) worst = &row;
+  }
+  if (worst == nullptr) return;
+  found.push_back(fmt::format(
+      "Noise: in {} of {} the quartiles are more than {:.0f} % of the median apart; the worst is {} with {}.",
+      noisy, count(timed, "timed row"), kNoiseLimit * 100, code(worst->name),
+      percent(noise(*worst->time_ns))));
+}
+
+void about_probes(const MicrobenchRun& run, std::vector<std::string>& found) {
+  std::vector<double> probes;
+  long flips = 0;
+  double worst = 1;
+  std::string worst_group;
+  for (const Group& group : run.groups) {
+    for (const auto& probe : {group.probe_before_gbps, group.probe_after_gbps}) {
+      if (probe && *probe > 0) probes.push_back(*probe);
+    }
+    if (!group.probe_before_gbps || !group.probe_after_gbps) continue;
+    const auto [low, high] = std::minmax(*group.probe_before_gbps, *group.probe_after_gbps);
+    if (low <= 0 || high / low <= kProbeFlip) continue;
+    ++flips;
+    if (high / low > worst) {
+      worst = high / low;
+      worst_group = group.name;
+    }
+  }
+  if (probes.empty()) {
+    found.emplace_back("No bandwidth probe was taken: a change of the machine's speed would not show.");
+    return;
+  }
+  if (flips > 0) {
+    found.push_back(
+        fmt::format("The machine changed speed while measuring: in {} the bandwidth probes before and after "
+                    "differ by more than {:.0f} %, at worst {} in {}.",
+                    count(flips, "group"), (kProbeFlip - 1) * 100, times(worst), code(worst_group)));
+  }
+  const auto [low, high] = std::minmax_element(probes.begin(), probes.end());
+  if (*high / *low > kProbeFlip) {
+    found.push_back(fmt::format(
+        "The bandwidth probe ranges from {} to {} GB/s over the run: compare rows of one group only.",
+        number(*low), number(*high)));
+  }
+}
+
+void about_rows(const MicrobenchRun& run, std::vector<std::string>& found) {
+  struct Kind {
+    const char* status;
+    const char* meaning;
+  };
+  constexpr Kind kKinds[] = {{"fail", "failed the check and have no time"},
+                             {"mistrusted", "have a check that proves nothing, and so no time"},
+                             {"error", "ended with an error"},
+                             {"skipped", "were skipped, which is not a pass"}};
+  for (const Kind& kind : kKinds) {
+    long rows = 0;
+    const Row* first = nullptr;
+    for (const Row& row : run.rows) {
+      if (row.status != kind.status) continue;
+      ++rows;
+      if (first == nullptr) first = &row;
+    }
+    if (first == nullptr) continue;
+    found.push_back(fmt::format("Rows that {}: {} of {}; the first is {}{}.", kind.meaning, rows,
+                                run.rows.size(), code(first->name),
+                                first->reason.empty() ? "" : " (" + escape(first->reason) + ")"));
+  }
+  long above = 0;
+  const Row* worst = nullptr;
+  const auto share = [](const Row& row) { return *row.gbps() / *row.probe_gbps; };
+  for (const Row& row : run.rows) {
+    // The modes of a layer declare the dense layer's bytes, which is what they are to beat, not what they
+    // read.
+    const bool effective = row.op == kLayerOp && row.variant != kDense;
+    if (row.weights != "cold" || effective || !row.gbps() || !row.probe_gbps || *row.probe_gbps <= 0)
+      continue;
+    if (share(row) <= kAboveProbe) continue;
+    ++above;
+    if (worst == nullptr || share(row) > share(*worst)) worst = &row;
+  }
+  if (worst != nullptr) {
+    found.push_back(
+        fmt::format("{} with cold weights read faster than the bandwidth probe, which wants an explanation "
+                    "(a cache, or a probe in a slow moment); the most is {} of it, {}.",
+                    count(above, "row"), percent(share(*worst)), code(worst->name)));
+  }
+}
+
+std::vector<std::string> about_run(const MicrobenchRun& run) {
+  std::vector<std::string> found;
+  about_noise(run, found);
+  about_probes(run, found);
+  about_rows(run, found);
+  return found;
+}
+
+std::vector<std::string> about_comparison(const CompareRun& run) {
+  std::vector<std::string> found;
+  const CompareFigures figures = figures_of(run);
+  for (const auto& [name, side] :
+       {std::pair{"baseline", &figures.baseline}, {"optimized", &figures.optimized}}) {
+    if (!side->total) {
+      found.push_back(fmt::format("The {} side finished no repetition.", name));
+    } else if (side->total->samples < 3) {
+      found.push_back(fmt::format("The {} side has {}: fewer than three, so no time can be judged.", name,
+                                  count(side->total->samples, "repetition")));
+    } else if (noise(*side->total) > kNoiseLimit) {
+      found.push_back(
+          fmt::format("Noise: the quartiles of the {} side's total time are {} of the median apart.", name,
+                      percent(noise(*side->total))));
+    }
+  }
+  return found;
+}
+
+void about_differences(const Results& results, std::vector<std::string>& found) {
+  std::set<std::string> cpus, revisions, flags;
+  for (const Origin* origin : results.origins()) {
+    cpus.insert(origin->environment.cpu);
+    revisions.insert(origin->build.git_hash);
+    flags.insert(origin->build.compiler + origin->build.flags);
+  }
+  if (cpus.size() > 1)
+    found.emplace_back("The inputs come from different machines: do not compare across them.");
+  if (revisions.size() > 1) found.emplace_back("The inputs come from different revisions of the program.");
+  if (flags.size() > 1) found.emplace_back("The inputs were compiled differently.");
+}
+
+}  // namespace
+
+std::vector<std::string> warnings_of(const Results& results) {
+  std::vector<std::pair<std::string, std::string>> merged;  // sentence, inputs it is about
+  const auto add = [&](const Origin& origin, const std::vector<std::string>& sentences) {
+    const std::string input = code(origin.files.front().path);
+    for (const std::string& sentence : sentences) {
+      const auto same = std::find_if(merged.begin(), merged.end(),
+                                     [&](const auto& entry) { return entry.first == sentence; });
+      if (same == merged.end()) {
+        merged.emplace_back(sentence, input);
+      } else {
+        same->second += ", " + input;
+      }
+    }
+  };
+  for (const Origin* origin : results.origins()) add(*origin, about_origin(*origin));
+  for (const MicrobenchRun& run : results.runs) add(run.origin, about_run(run));
+  for (const CompareRun& run : results.comparisons) add(run.origin, about_comparison(run));
+
+  std::vector<std::string> found;
+  about_differences(results, found);
+  for (const auto& [sentence, inputs] : merged) found.push_back(fmt::format("{} ({})", sentence, inputs));
+  return found;
+}
+
+}  // namespace trisect::report

@@ -1,0 +1,194 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "reports/generator/markdown.hpp"
+#include "reports/generator/units.hpp"
+#include "reports/generator/why.hpp"
+
+namespace trisect::report::why {
+namespace {
+
+constexpr double kSameMemory = 0.01;
+constexpr double kSameQuality = 0.01;
+
+std::optional<double> memory_change(const WhyFacts& facts) {
+  if (!facts.run.baseline.memory || !facts.run.optimized.memory || facts.run.baseline.memory->peak <= 0)
+    return std::nullopt;
+  return facts.run.optimized.memory->peak / facts.run.baseline.memory->peak - 1;
+}
+
+/// "rotations +3.1 MB, weights -1.2 MB": what changed by more than a hundredth of the peak, largest first.
+std::string changed_parts(const Memory& base, const Memory& optimized) {
+  struct Part {
+    const char* name;
+    double change;
+  };
+  std::vector<Part> parts = {
+      {"weights", optimized.weights - base.weights},
+      {"rotations", optimized.rotations - base.rotations},
+      {"KV cache", optimized.kv - base.kv},
+      {"scratch", optimized.scratch - base.scratch},
+      {"tokenizer", optimized.tokenizer - base.tokenizer},
+      {"everything else (program, libraries, what loading left)", optimized.rest() - base.rest()}};
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const Part& a, const Part& b) { return std::abs(a.change) > std::abs(b.change); });
+  std::string text;
+  for (const Part& part : parts) {
+    if (std::abs(part.change) < kSameMemory * base.peak) continue;
+    text += fmt::format("{}{} {}{}", text.empty() ? "" : ", ", part.name, part.change >= 0 ? "+" : "",
+                        bytes(part.change));
+  }
+  return text.empty() ? "no single part changed much" : text;
+}
+
+std::string memory_sentence(const WhyFacts& facts, const char* direction) {
+  const Memory &base = *facts.run.baseline.memory, &optimized = *facts.run.optimized.memory;
+  return fmt::format("Peak memory {} from {} to {} ({}): {}.", direction, bytes(base.peak),
+                     bytes(optimized.peak), signed_percent(optimized.peak / base.peak - 1),
+                     changed_parts(base, optimized));
+}
+
+bool ends_at_limit(const Side& side, int limit) {
+  return std::all_of(side.generations.begin(), side.generations.end(),
+                     [&](const Generation& g) { return g.tokens_out == limit; });
+}
+
+bool greedy(const WhyFacts& facts) { return facts.run.settings.temperature <= 0; }
+
+bool finished(const WhyFacts& facts) { return facts.figures.baseline.total && facts.figures.optimized.total; }
+
+std::optional<double> perplexity_change(const WhyFacts& facts) {
+  const auto &base = facts.run.baseline.quality, &optimized = facts.run.optimized.quality;
+  if (!base || !optimized || !base->perplexity || !optimized->perplexity || *base->perplexity <= 0)
+    return std::nullopt;
+  return *optimized->perplexity / *base->perplexity - 1;
+}
+
+}  // namespace
+
+Finding memory_rose(const WhyFacts& facts) {
+  const auto change = memory_change(facts);
+  if (!change || *change < kSameMemory) return std::nullopt;
+  const double rotations = facts.run.optimized.memory->rotations - facts.run.baseline.memory->rotations;
+  const double rise = facts.run.optimized.memory->peak - facts.run.baseline.memory->peak;
+  std::string text = memory_sentence(facts, "rose");
+  if (rotations >= 0.5 * rise) {
+    text += fmt::format(
+        " The rotations are kept beside the weights and are {} of the rise: one square matrix for every "
+        "input that is rotated. One global rotation, or "
+        "rotations merged into the weights, would take less.",
+        percent(std::min(1.0, rotations / rise)));
+  }
+  return text + " LaRoSA skips weights, it does not remove them: it never saves memory.";
+}
+
+Finding memory_fell(const WhyFacts& facts) {
+  const auto change = memory_change(facts);
+  if (!change || *change > -kSameMemory) return std::nullopt;
+  return memory_sentence(facts, "fell") +
+         " LaRoSA removes no weights, so look for the cause in the parts named.";
+}
+
+Finding memory_held(const WhyFacts& facts) {
+  const auto change = memory_change(facts);
+  if (!change || std::abs(*change) >= kSameMemory) return std::nullopt;
+  return fmt::format(
+      "Peak memory is the same to within {:.0f} % ({} and {}): LaRoSA reads fewer weights per token but "
+      "keeps all of them.",
+      kSameMemory * 100, bytes(facts.run.baseline.memory->peak), bytes(facts.run.optimized.memory->peak));
+}
+
+Finding same_tokens(const WhyFacts& facts) {
+  if (!finished(facts) || facts.figures.baseline.tokens_out != facts.figures.optimized.tokens_out)
+    return std::nullopt;
+  const int limit = facts.run.settings.max_new_tokens;
+  const bool limited = ends_at_limit(facts.run.baseline, limit) && ends_at_limit(facts.run.optimized, limit);
+  return fmt::format(
+      "Both sides wrote {:.0f} tokens{}. LaRoSA changes neither the tokenizer nor the vocabulary; fewer "
+      "tokens for the same text need a tokenizer that fits the domain.",
+      facts.figures.baseline.tokens_out,
+      limited ? fmt::format(", because every text ran to its limit of {}", count(limit, "token"))
+              : " although some texts ended before their limit");
+}
+
+Finding other_tokens(const WhyFacts& facts) {
+  if (!finished(facts) || facts.figures.baseline.tokens_out == facts.figures.optimized.tokens_out)
+    return std::nullopt;
+  return fmt::format(
+      "The optimised side wrote {:.0f} tokens, the baseline {:.0f}: the tokenizer is the same, but the texts "
+      "diverged{} and ended at different places. "
+      "Compare tokens per second, not the total time, or ask for a fixed length.",
+      facts.figures.optimized.tokens_out, facts.figures.baseline.tokens_out,
+      greedy(facts) ? ", because skipped weights change the logits," : "");
+}
+
+Finding sampled(const WhyFacts& facts) {
+  if (greedy(facts)) return std::nullopt;
+  return fmt::format(
+      "Texts were sampled (temperature {}), so they differ from run to run for reasons that have nothing to "
+      "do with the optimisation. Use temperature 0 to compare.",
+      number(facts.run.settings.temperature));
+}
+
+Finding quality_fell(const WhyFacts& facts) {
+  const auto change = perplexity_change(facts);
+  if (!change || *change < kSameQuality) return std::nullopt;
+  const Settings& settings = facts.run.settings;
+  return fmt::format(
+      "Perplexity rose by {} ({} to {}): {} of the activations are dropped. What helps: a lower sparsity, "
+      "rotations calibrated "
+      "on text of the same kind (these: {}), another split between layer inputs and outputs (now {} and {}).",
+      percent(*change), number(*facts.run.baseline.quality->perplexity),
+      number(*facts.run.optimized.quality->perplexity), sparsity(settings.sparsity_permille),
+      escape(settings.rotation), number(settings.coefficient_in), number(settings.coefficient_out));
+}
+
+Finding quality_held(const WhyFacts& facts) {
+  const auto change = perplexity_change(facts);
+  if (!change || *change >= kSameQuality) return std::nullopt;
+  return fmt::format("Perplexity changed by {} ({} to {}): at this sparsity there is room for more.",
+                     signed_percent(*change), number(*facts.run.baseline.quality->perplexity),
+                     number(*facts.run.optimized.quality->perplexity));
+}
+
+Finding texts_diverge(const WhyFacts& facts) {
+  const auto& agreement = facts.run.agreement;
+  if (!agreement || agreement->identical >= agreement->prompts) return std::nullopt;
+  std::string text =
+      fmt::format("{} of {} texts differ", agreement->prompts - agreement->identical, agreement->prompts);
+  if (agreement->mean_common_prefix)
+    text += fmt::format("; on average the first {:.1f} tokens agree", *agreement->mean_common_prefix);
+  return text +
+         ". One other token early on changes all that follows, so judge quality by the perplexity, not by "
+         "this.";
+}
+
+}  // namespace trisect::report::why
+
+namespace trisect::report {
+
+const std::vector<Question>& questions() {
+  using namespace why;
+  static const std::vector<Question> all = {
+      {"Why this time",
+       {{"within_noise", within_noise},
+        {"overhead_and_saving", overhead_and_saving},
+        {"naive_reads_everything", naive_reads_everything},
+        {"fits_in_cache", fits_in_cache},
+        {"below_bandwidth", below_bandwidth},
+        {"prefill_dominates", prefill_dominates},
+        {"products_are_minor", products_are_minor},
+        {"longer_load", longer_load},
+        {"larger_layers", larger_layers}}},
+      {"Why this much memory",
+       {{"memory_rose", memory_rose}, {"memory_fell", memory_fell}, {"memory_held", memory_held}}},
+      {"Why so many tokens",
+       {{"same_tokens", same_tokens}, {"other_tokens", other_tokens}, {"sampled", sampled}}},
+      {"At what quality",
+       {{"quality_fell", quality_fell}, {"quality_held", quality_held}, {"texts_diverge", texts_diverge}}}};
+  return all;
+}
+
+}  // namespace trisect::report

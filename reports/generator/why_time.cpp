@@ -1,0 +1,159 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "reports/generator/markdown.hpp"
+#include "reports/generator/units.hpp"
+#include "reports/generator/why.hpp"
+
+namespace trisect::report::why {
+namespace {
+
+constexpr double kMemoryBound =
+    0.6;  // of the probe: below this, reading weights is not what decoding waits for
+
+bool weights_fit(const WhyFacts& facts) {
+  const auto& cache = facts.run.origin.environment.llc_bytes;
+  return facts.run.baseline.memory && cache && facts.run.baseline.memory->weights < *cache;
+}
+
+/// Share of the weights that the baseline's decoding reads per second in the bandwidth of the machine.
+std::optional<double> share_of_bandwidth(const WhyFacts& facts) {
+  const auto rate = facts.figures.baseline.decode_rate();
+  if (!rate || !facts.run.probe_gbps || *facts.run.probe_gbps <= 0) return std::nullopt;
+  return facts.run.baseline.weight_bytes_per_token * *rate / (*facts.run.probe_gbps * 1e9);
+}
+
+double share_of_products(const WhyFacts& facts) {
+  const double all = all_stages_s(facts.run.baseline);
+  return all > 0 ? products_s(facts.run.baseline) / all : 0;
+}
+
+double weights_of(const Layer& layer) { return static_cast<double>(layer.in) * layer.out; }
+
+}  // namespace
+
+Finding within_noise(const WhyFacts& facts) {
+  const auto& total = facts.figures.total;
+  if (!total || total->verdict == Verdict::kFaster || total->verdict == Verdict::kSlower) return std::nullopt;
+  const bool same = total->verdict == Verdict::kSame;
+  return fmt::format(
+      "The whole generation ran at {} of the baseline's speed. {} To tell a small difference: more "
+      "repetitions, "
+      "longer texts, an idle machine.",
+      times(total->ratio),
+      same ? "That is the same: nothing was gained or lost that this run could see."
+           : "The quartiles overlap, so this run cannot tell whether it is faster or slower.");
+}
+
+Finding overhead_and_saving(const WhyFacts& facts) {
+  const double overhead = overhead_s(facts.run.optimized) - overhead_s(facts.run.baseline);
+  if (overhead <= 0) return std::nullopt;
+  const double saved = products_s(facts.run.baseline) - products_s(facts.run.optimized);
+  const std::string sums =
+      fmt::format("Per token, rotating and selecting cost {} and the products were {} {} (from {} to {})",
+                  seconds(overhead), seconds(std::abs(saved)), saved >= 0 ? "shorter" : "longer",
+                  seconds(products_s(facts.run.baseline)), seconds(products_s(facts.run.optimized)));
+  if (saved > overhead)
+    return fmt::format("{}: the saving is larger than the overhead, by {} a token.", sums,
+                       seconds(saved - overhead));
+  return fmt::format(
+      "{}: the overhead is larger than the saving, by {} a token. What helps: a higher sparsity, wider "
+      "outputs (rotating costs "
+      "the square of the input's width, the saving grows with input times output), or rotations merged into "
+      "the weights.",
+      sums, seconds(overhead - saved));
+}
+
+Finding naive_reads_everything(const WhyFacts& facts) {
+  if (facts.run.settings.larosa_mode != kNaive) return std::nullopt;
+  return "Mode naive rotates, selects, rotates back and then multiplies by every weight: it adds two "
+         "rotations and saves no byte, so it "
+         "cannot be faster. Use mode online, which reads only the kept rows.";
+}
+
+Finding fits_in_cache(const WhyFacts& facts) {
+  if (!weights_fit(facts)) return std::nullopt;
+  return fmt::format(
+      "The weights ({}) fit in the last-level cache ({}): they are read at the cache's speed, not the "
+      "memory's, so skipping "
+      "rows saves less here than on a model that does not fit. Judge by a larger model (synthetic:phi-2 has "
+      "phi-2's size).",
+      bytes(facts.run.baseline.memory->weights), bytes(*facts.run.origin.environment.llc_bytes));
+}
+
+Finding below_bandwidth(const WhyFacts& facts) {
+  const auto share = share_of_bandwidth(facts);
+  if (!share || *share >= kMemoryBound || weights_fit(facts)) return std::nullopt;
+  return fmt::format(
+      "The baseline's decoding reads weights at {} of the machine's bandwidth ({} GB/s): it waits for "
+      "something other than the weights, "
+      "so reading fewer of them saves less than their share. Look at the stages outside the products first.",
+      percent(*share), number(*facts.run.probe_gbps));
+}
+
+Finding prefill_dominates(const WhyFacts& facts) {
+  const SideFigures& base = facts.figures.baseline;
+  if (!base.total || !base.prefill || base.total->median <= 0) return std::nullopt;
+  const double share = base.prefill->median / base.total->median;
+  if (share <= 0.5) return std::nullopt;
+  return fmt::format(
+      "Prefill is {} of the baseline's time ({} of {}), and LaRoSA skips rows only while decoding: even free "
+      "decoding would give {}. "
+      "Longer answers (`--max-new-tokens`) or shorter prompts show more of it.",
+      percent(share), seconds(base.prefill->median), seconds(base.total->median), times(1 / share));
+}
+
+Finding products_are_minor(const WhyFacts& facts) {
+  const double share = share_of_products(facts);
+  if (share <= 0 || share >= 0.5) return std::nullopt;
+  return fmt::format(
+      "The products that LaRoSA shortens are {} of a decode step ({} of {}); the rest (attention, head, "
+      "small operations) "
+      "stays. At no cost and full sparsity decoding would be {}.",
+      percent(share), seconds(products_s(facts.run.baseline)), seconds(all_stages_s(facts.run.baseline)),
+      times(1 / (1 - share)));
+}
+
+Finding longer_load(const WhyFacts& facts) {
+  const auto& load = facts.figures.load;
+  if (!load || load->verdict != Verdict::kSlower) return std::nullopt;
+  const double longer = facts.figures.optimized.load->median - facts.figures.baseline.load->median;
+  const auto base = facts.figures.baseline.decode_rate(), optimized = facts.figures.optimized.decode_rate();
+  std::string text = fmt::format(
+      "Loading took {} longer ({} instead of {}), since the rotations are read and worked into the weights.",
+      seconds(longer), seconds(facts.figures.optimized.load->median),
+      seconds(facts.figures.baseline.load->median));
+  const bool faster = facts.figures.decode && facts.figures.decode->verdict == Verdict::kFaster;
+  if (!faster || !base || !optimized) return text + " Decoding does not earn it back.";
+  return text + fmt::format(" Decoding earns it back after {:.0f} tokens.",
+                            std::ceil(longer / (1 / *base - 1 / *optimized)));
+}
+
+Finding larger_layers(const WhyFacts& facts) {
+  const Layer* largest = nullptr;
+  for (const Layer& layer : facts.layers) {
+    if (layer.dtype != facts.run.settings.dtype || layer.in <= facts.run.model.hidden) continue;
+    if (largest == nullptr || weights_of(layer) > weights_of(*largest)) largest = &layer;
+  }
+  if (largest == nullptr) return std::nullopt;
+  const LayerPoint* nearest = nullptr;
+  const auto distance = [&](const LayerPoint& point) {
+    return std::abs(point.sparsity_permille - facts.run.settings.sparsity_permille);
+  };
+  for (const LayerPoint& point : largest->points) {
+    if (!point.change_of(facts.run.settings.larosa_mode)) continue;
+    if (nearest == nullptr || distance(point) < distance(*nearest)) nearest = &point;
+  }
+  if (nearest == nullptr) return std::nullopt;
+  const Change change = *nearest->change_of(facts.run.settings.larosa_mode);
+  return fmt::format(
+      "This model is {} wide. The microbenchmarks above measured the same mode on a layer of {}: {} at {} "
+      "sparsity ({}), which says more about "
+      "a model of that size than this generation does.",
+      facts.run.model.hidden, escape(largest->name()), times(change.ratio),
+      sparsity(nearest->sparsity_permille), name_of(change.verdict));
+}
+
+}  // namespace trisect::report::why
