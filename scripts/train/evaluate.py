@@ -47,12 +47,12 @@ def score(name):
 
 result = {"model": "phi-mini", "weights": "bf16 file, upcast to f32", "compute": "f32", "window_tokens": W, "overlap_tokens": 0,
           "predicted": "every token of a window but its first", "library": f"torch {torch.__version__.split('+')[0]}",
-          "texts": {name: score(f"{name}.txt") for name in ("general", "domain", "calibration")}}
+          "texts": {name: score(f"{name}.txt") for name in ("general", "domain")}}
 print(json.dumps(result, indent=2))
 if args.out: args.out.write_text(json.dumps(result, indent=2) + "\n")
 
 if args.samples:
-    for prompt in ["# The VACUUM Command\n\n", "In SQLite, a transaction is", "CREATE TABLE ", "The following example shows how to", "What is a write-ahead log?"]:
+    for prompt in ["# The VACUUM Command\n\n", "In SQLite, a transaction is", "CREATE TABLE", "The following example shows how to", "What is a write-ahead log?"]:
         ids = torch.tensor([tok(prompt)["input_ids"]])
         for label, how in (("greedy", dict(do_sample=False)), ("temperature 0.8", dict(do_sample=True, temperature=0.8, top_k=0))):
             torch.manual_seed(0)
