@@ -121,6 +121,12 @@ View Arena::subset(std::int64_t rows, std::int64_t cols, int limit) {
   });
 }
 
+View Arena::integers(std::span<const std::int32_t> values) {
+  return take_input(Dtype::kI32, 1, static_cast<std::int64_t>(values.size()), [&](const View& view, Seed) {
+    std::copy(values.begin(), values.end(), static_cast<std::int32_t*>(view.data));
+  });
+}
+
 View Arena::weight(Dtype type, std::int64_t rows, std::int64_t cols, float stddev) {
   Blocks& blocks = weights_[copy_];
   if (next_weight_ == blocks.size()) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,9 @@ class Arena {
   View indices(std::int64_t rows, std::int64_t cols, int limit);
   /// An i32 input whose rows are ascending subsets of [0, limit): `cols` of them drawn at random.
   View subset(std::int64_t rows, std::int64_t cols, int limit);
+
+  /// An i32 input [1][n] that holds these values.
+  View integers(std::span<const std::int32_t> values);
 
   void begin_copy();
   void begin_reference(std::size_t copy, std::size_t set = 0);

@@ -13,6 +13,6 @@
 
 namespace trisect::dense {
 
-using Ops = std::tuple<Gemv, Gemm, Layernorm, Rope, Gelu, Embedding>;
+using Ops = std::tuple<Gemv, Gemm, Layernorm, Rope, Gelu, Attention, Embedding>;
 
 }  // namespace trisect::dense
