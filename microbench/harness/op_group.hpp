@@ -13,6 +13,7 @@
 #include "kernels/core/nvtx.hpp"
 #include "microbench/harness/group.hpp"
 #include "microbench/harness/plan.hpp"
+#include "microbench/harness/stage_counters.hpp"
 
 namespace trisect::microbench {
 
@@ -200,7 +201,7 @@ class OpGroup final : public Group {
 
   void measure(benchmark::State& state, const Entry& entry) const {
     const auto run = entry.variant->run;
-    reset_stages(entry);
+    reset_stages(entry.args);
     std::size_t copy = 0;
     {
       const NvtxRange range(entry.row->benchmark.c_str());
@@ -219,32 +220,7 @@ class OpGroup final : public Group {
       state.counters["flops"] =
           benchmark::Counter(cost_.flops, benchmark::Counter::kIsIterationInvariantRate);
     }
-    count_stages(state, entry, calls);
-  }
-
-  static constexpr bool kHasStages = requires(const Args& args) { args.stages->rotate; };
-
-  static void reset_stages(const Entry& entry) {
-    if constexpr (kHasStages) {
-      for (const Args& args : entry.args) *args.stages = {};
-    }
-  }
-
-  /// Mean nanoseconds a call of the stages that the variant has.
-  static void count_stages(benchmark::State& state, const Entry& entry, double calls) {
-    if constexpr (kHasStages) {
-      const auto count = [&](const char* counter, auto stage) {
-        double sum = 0;
-        for (const Args& args : entry.args) sum += *args.stages.*stage;
-        if (sum > 0) state.counters[counter] = sum / calls;
-      };
-      using Stages = std::remove_reference_t<decltype(*std::declval<const Args&>().stages)>;
-      count("rotate_ns", &Stages::rotate);
-      count("topk_ns", &Stages::topk);
-      count("scatter_ns", &Stages::scatter);
-      count("unrotate_ns", &Stages::unrotate);
-      count("product_ns", &Stages::product);
-    }
+    count_stages(state, entry.args);
   }
 
   /// What others of the group would be measured on is no longer what they were checked on.

@@ -6,7 +6,7 @@ namespace trisect::microbench {
 
 std::int64_t iterations(const Cost& cost, bool is_reference) {
   constexpr double kRepetitionSeconds = 0.05, kCallSeconds = 5e-6;
-  constexpr double kBytesPerSecond = 20e9, kFlopsPerSecond = 50e9, kMost = 500;
+  constexpr double kBytesPerSecond = 20e9, kFlopsPerSecond = 200e9, kMost = 500;
   if (is_reference) return 1;
   const double transfer = (cost.bytes_read + cost.bytes_written) / kBytesPerSecond;
   const double call = kCallSeconds + std::max(transfer, cost.flops / kFlopsPerSecond);

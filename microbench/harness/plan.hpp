@@ -13,7 +13,7 @@ namespace trisect::microbench {
 
 inline constexpr int kRepetitions = 9;
 
-/// Calls in one repetition: about 50 ms on a nominal machine of 20 GB/s and 50 GFLOP/s, at most 500.
+/// Calls in one repetition: about 50 ms on a nominal machine of 20 GB/s and 200 GFLOP/s, at most 500.
 /// References are slow and only there to be compared with: a fiftieth of that. Rounded down to 1, 2 or 5
 /// times a power of ten.
 std::int64_t iterations(const Cost& cost, bool is_reference);

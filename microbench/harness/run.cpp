@@ -4,17 +4,16 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <iostream>
 #include <new>
 
-#include "kernels/core/atomic_file.hpp"
 #include "kernels/core/interrupt.hpp"
 #include "kernels/core/threads.hpp"
 #include "microbench/harness/filter.hpp"
 #include "microbench/harness/manifest.hpp"
 #include "microbench/harness/options.hpp"
 #include "microbench/harness/reporter.hpp"
+#include "microbench/harness/result_files.hpp"
 
 namespace trisect::microbench {
 namespace {
@@ -82,31 +81,6 @@ std::size_t longest_name(const Groups& groups) {
   }
   return longest;
 }
-
-/// The files of a run; whole after every group, and written once before the first to find out that they can
-/// be.
-class ResultFiles {
- public:
-  explicit ResultFiles(const Options& options) : library_file_(options.benchmark_out) {
-    if (options.out.empty()) return;
-    directory_ = options.out;
-    std::error_code error;
-    std::filesystem::create_directories(directory_, error);
-    if (error) environment_error("cannot create {}: {}", directory_.string(), error.message());
-  }
-
-  void write(const Reporter& reporter, Manifest& manifest) const {
-    manifest.finished_utc = utc_now();
-    manifest.interrupted = interrupted();
-    if (!library_file_.empty()) write_atomically(library_file_, reporter.json());
-    if (directory_.empty()) return;
-    write_atomically(directory_ / "benchmark.json", reporter.json());
-    write_atomically(directory_ / "manifest.json", manifest.json());
-  }
-
- private:
-  std::filesystem::path directory_, library_file_;
-};
 
 /// Measures one group; nothing is kept of one that was interrupted before its first repetition.
 void measure(Group& group, const BandwidthProbe& probe, Reporter& reporter, Manifest& manifest) {

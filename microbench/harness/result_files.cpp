@@ -1,0 +1,26 @@
+#include "microbench/harness/result_files.hpp"
+
+#include "kernels/core/atomic_file.hpp"
+#include "kernels/core/interrupt.hpp"
+
+namespace trisect::microbench {
+
+ResultFiles::ResultFiles(const Options& options)
+    : directory_(options.out), library_file_(options.benchmark_out) {
+  if (directory_.empty()) return;
+  std::error_code error;
+  std::filesystem::create_directories(directory_, error);
+  if (error) environment_error("cannot create {}: {}", directory_.string(), error.message());
+}
+
+void ResultFiles::write(const Reporter& reporter, Manifest& manifest) const {
+  manifest.finished_utc = utc_now();
+  manifest.interrupted = interrupted();
+  const std::string library_json = reporter.json();
+  if (!library_file_.empty()) write_atomically(library_file_, library_json);
+  if (directory_.empty()) return;
+  write_atomically(directory_ / "benchmark.json", library_json);
+  write_atomically(directory_ / "manifest.json", manifest.json());
+}
+
+}  // namespace trisect::microbench
