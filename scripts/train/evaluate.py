@@ -18,7 +18,7 @@ ap.add_argument("--model", type=pathlib.Path, default=pathlib.Path("integration/
 ap.add_argument("--texts", type=pathlib.Path, default=pathlib.Path("integration/texts"))
 ap.add_argument("--out", type=pathlib.Path)
 ap.add_argument("--samples", action="store_true")
-ap.add_argument("--threads", type=int, default=2)
+ap.add_argument("--threads", type=int, default=1)
 args = ap.parse_args()
 torch.set_num_threads(args.threads)
 model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval()
