@@ -168,9 +168,11 @@ class OpGroup final : public Group {
   /// Google Benchmark calls this once for each repetition.
   void time(benchmark::State& state, Entry& entry) {
     Row& row = *entry.row;
+    bool entered = false;
     if (row.measurable() && !interrupted()) {
       try {
         warm_up(entry);
+        entered = true;
         measure(state, entry);
         // The last copy once more: what was timed must still compute, and must have kept to its own memory.
         if (!interrupted() && !is_reference(*entry.variant)) verify(entry, args_.size() - 1);
@@ -180,14 +182,18 @@ class OpGroup final : public Group {
         row.give_up(Status::kError, error.what());
       }
     }
-    if (!row.measurable()) {
-      state.SkipWithError(row.reason.c_str());
-    } else if (interrupted()) {
-      state.SkipWithError("interrupted");
-    } else {
+    if (row.measurable() && !interrupted()) {
       ++row.completed;
+    } else {
+      skip(state, entered, row.measurable() ? "interrupted" : row.reason);
     }
     if (row.status == Status::kMistrusted) state.SetLabel("mistrusted: " + row.reason);
+  }
+
+  /// Google Benchmark aborts when repetitions differ in their iterations, and a loop never entered has none.
+  static void skip(benchmark::State& state, bool entered, const std::string& why) {
+    if (!entered) state.KeepRunning();
+    state.SkipWithError(why.c_str());
   }
 
   void warm_up(const Entry& entry) const {
@@ -208,10 +214,7 @@ class OpGroup final : public Group {
       for (auto _ : state) {
         run(problem_, entry.args[copy]);
         if (++copy == entry.args.size()) copy = 0;
-        if (interrupted()) {
-          state.SkipWithError("interrupted");
-          return;
-        }
+        if (interrupted()) return;
       }
     }
     const auto calls = static_cast<double>(state.iterations());

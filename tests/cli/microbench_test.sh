@@ -138,6 +138,16 @@ for signal in INT TERM; do
   "$bin/json_check" $signal/manifest.json /interrupted true /rows/0/status '"pass"' || fail "SIG$signal: manifest"
 done
 
+# In the middle of a benchmark, after some of its repetitions.
+"$bin/toy_microbench" --shapes=slow.json --benchmark_filter=slow/f32/n:999999 --out=middle >out 2>err &
+wait_for_groups middle 0
+sleep 2
+kill -INT $!
+wait $!
+code=$?
+[ $code -eq 130 ] || fail "interrupted between repetitions: exit code $code, should be 130; $(cat err)"
+"$bin/json_check" middle/manifest.json /interrupted true || fail "manifest of the middle"
+
 "${slow[@]}" --out=killed >out 2>err &
 wait_for_groups killed 1
 kill -KILL $!

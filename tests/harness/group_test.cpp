@@ -17,8 +17,9 @@ using ::testing::HasSubstr;
 using trisect::testing::Toy;
 
 /// A group with only these variants, in the table's order.
-std::unique_ptr<Group> group_of(const Toy::Problem& problem, const std::vector<std::string_view>& variants) {
-  auto group = std::make_unique<OpGroup<Toy>>(problem, 3);
+std::unique_ptr<Group> group_of(const Toy::Problem& problem, const std::vector<std::string_view>& variants,
+                                int repetitions = 3) {
+  auto group = std::make_unique<OpGroup<Toy>>(problem, repetitions);
   std::erase_if(group->rows(), [&](const auto& row) {
     return std::find(variants.begin(), variants.end(), row->variant) == variants.end();
   });
@@ -146,6 +147,15 @@ TEST(Group, CatchesAVariantThatStopsComputing) {
   EXPECT_EQ(row_of(*group, "lazy").status, Status::kFail);
   EXPECT_EQ(count_samples(json, row_of(*group, "lazy").benchmark), 0);
   EXPECT_EQ(row_of(*group, "good").status, Status::kPass);
+}
+
+TEST(Group, TakesBackTheNumbersOfAVariantThatFailsLater) {
+  const auto group = group_of({33, 0}, {"tires", "good"}, 5);
+  const nlohmann::json json = time(*group);
+  EXPECT_EQ(row_of(*group, "tires").status, Status::kFail);
+  EXPECT_GE(row_of(*group, "tires").completed, 2);
+  EXPECT_EQ(count_samples(json, row_of(*group, "tires").benchmark), 0);
+  EXPECT_EQ(count_samples(json, row_of(*group, "good").benchmark), 5);
 }
 
 TEST(Group, CatchesDamageDoneWhileTiming) {
