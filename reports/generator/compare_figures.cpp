@@ -8,8 +8,8 @@
 namespace trisect::report {
 namespace {
 
-constexpr const char* kStages[] = {"rotate",    "select",      "scatter", "unrotate", "in_product",
-                                   "attention", "out_product", "head",    "other"};
+constexpr const char* kStages[] = {"embed",      "norm",      "rotate", "select",      "scatter",
+                                   "in_product", "attention", "gelu",   "out_product", "head"};
 
 struct Repetition {
   std::set<int> prompts;
@@ -91,13 +91,16 @@ CompareFigures figures_of(const CompareRun& run) {
   figures.prefill = change_or_none(figures.baseline.prefill, figures.optimized.prefill);
   figures.decode = change_or_none(figures.baseline.decode, figures.optimized.decode);
   figures.total = change_or_none(figures.baseline.total, figures.optimized.total);
+  figures.token = change_or_none(figures.baseline.token, figures.optimized.token);
   return figures;
 }
 
 std::vector<std::string> stages_of(const CompareRun& run) {
   std::set<std::string> present;
   for (const Side* side : {&run.baseline, &run.optimized}) {
-    for (const auto& [stage, time] : side->stages_s) present.insert(stage);
+    for (const auto& [stage, time] : side->stages_s) {
+      if (time > 0) present.insert(stage);
+    }
   }
   std::vector<std::string> ordered;
   for (const char* stage : kStages) {
@@ -112,7 +115,7 @@ double stage_s(const Side& side, const std::string& stage) {
   return found == side.stages_s.end() || side.decode_steps == 0 ? 0 : found->second / side.decode_steps;
 }
 
-double overhead_s(const Side& side) { return stages(side, {"rotate", "select", "scatter", "unrotate"}); }
+double overhead_s(const Side& side) { return stages(side, {"rotate", "select", "scatter"}); }
 double products_s(const Side& side) { return stages(side, {"in_product", "out_product"}); }
 
 double all_stages_s(const Side& side) {

@@ -24,14 +24,15 @@ struct SideFigures {
 
 struct CompareFigures {
   SideFigures baseline, optimized;
-  std::optional<Change> load, prefill, decode, total;
+  std::optional<Change> load, prefill, decode, total, token;
 };
 
 /// Repetitions in which a prompt is missing, as an interruption leaves one, are not counted.
 SideFigures figures_of(const Side& side, std::size_t prompts);
 CompareFigures figures_of(const CompareRun& run);
 
-/// The stages of a decode step in the order of the forward pass; stages of later versions come last.
+/// The stages of a decode step that take time on either side, in the order of the forward pass; stages of
+/// later versions come last.
 std::vector<std::string> stages_of(const CompareRun& run);
 
 /// Seconds per decode step; 0 for a stage that the side does not have.

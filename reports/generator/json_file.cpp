@@ -13,12 +13,10 @@ namespace trisect::report {
 namespace {
 
 std::string read_bytes(const std::filesystem::path& path) {
+  if (std::filesystem::is_directory(path)) environment_error("{}: is a directory, not a file", path.string());
   std::ifstream stream(path, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(stream), {}};
-  if (!stream.is_open() || stream.bad() || std::filesystem::is_directory(path)) {
-    environment_error("{}: cannot be read: {}", path.string(), std::strerror(errno ? errno : EISDIR));
-  }
-  return bytes;
+  if (!stream) environment_error("{}: cannot be read: {}", path.string(), std::strerror(errno));
+  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 std::string fnv1a64_of(const std::string& bytes) {

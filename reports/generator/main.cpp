@@ -46,7 +46,10 @@ void write_report(const std::vector<fs::path>& inputs, const fs::path& output) {
   Report report = compose(results, options);
   std::vector<DrawnPicture> drawn;
   options.no_pictures = draw(report.pictures, drawn);
-  if (!options.no_pictures.empty()) report = compose(results, options);
+  if (!options.no_pictures.empty()) {
+    fmt::print(stderr, "report: no pictures: {}\n", options.no_pictures);
+    report = compose(results, options);
+  }
 
   std::error_code failed;
   fs::create_directories(directory, failed);

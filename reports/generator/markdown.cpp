@@ -7,6 +7,10 @@
 namespace trisect::report {
 namespace {
 
+bool is_alphanumeric(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 /// Code points: what a fixed-width reader sees of the scripts that our own text uses.
@@ -37,8 +41,11 @@ std::string line(const std::vector<std::string>& cells) {
 
 std::string escape(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    if (std::string_view("\\`*_[]<>|#~$&").find(c) != std::string_view::npos) out += '\\';
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool inside_word = c == '_' && i > 0 && i + 1 < text.size() && is_alphanumeric(text[i - 1]) &&
+                             is_alphanumeric(text[i + 1]);
+    if (!inside_word && std::string_view("\\`*_[]<>|#~$&").find(c) != std::string_view::npos) out += '\\';
     out += is_control(c) ? ' ' : c;
   }
   return out;
@@ -46,10 +53,7 @@ std::string escape(std::string_view text) {
 
 std::string code(std::string_view text) {
   std::string inner;
-  for (const char c : text) {
-    if (c == '|') inner += '\\';  // a table cell ends at a bar even inside a code span
-    inner += is_control(c) ? ' ' : c;
-  }
+  for (const char c : text) inner += is_control(c) ? ' ' : c;
   const std::string fence(longest_run(text, '`') + 1, '`');
   const char* space = fence.size() > 1 ? " " : "";
   return inner.empty() ? "" : fence + space + inner + space + fence;
@@ -89,8 +93,7 @@ std::string escape_html(std::string_view text) {
 std::string escape_url(std::string_view path) {
   std::string out;
   for (const char c : path) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("./_-").find(c) != std::string_view::npos;
+    const bool plain = is_alphanumeric(c) || std::string_view("./_-").find(c) != std::string_view::npos;
     out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return out;
@@ -100,8 +103,7 @@ std::string shell_command(const std::vector<std::string>& arguments) {
   std::string out;
   for (const std::string& argument : arguments) {
     const bool plain = !argument.empty() && std::all_of(argument.begin(), argument.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             std::string_view("./_-=:,+@%").find(c) != std::string_view::npos;
+      return is_alphanumeric(c) || std::string_view("./_-=:,+@%").find(c) != std::string_view::npos;
     });
     if (!out.empty()) out += ' ';
     if (plain) {
@@ -117,6 +119,16 @@ std::string shell_command(const std::vector<std::string>& arguments) {
 
 std::string details(std::string_view summary, std::string_view body) {
   return fmt::format("<details>\n<summary>{}</summary>\n\n{}\n</details>\n\n", escape_html(summary), body);
+}
+
+void Table::add(std::vector<std::string> cells) {
+  for (std::string& cell : cells) {
+    for (std::size_t at = 0; (at = cell.find('|', at)) != std::string::npos; ++at) {
+      // A bar ends a cell even inside a code span.
+      if (at == 0 || cell[at - 1] != '\\') cell.insert(at++, 1, '\\');
+    }
+  }
+  rows_.push_back(std::move(cells));
 }
 
 std::string Table::markdown() const {

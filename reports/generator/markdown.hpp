@@ -12,7 +12,7 @@ namespace trisect::report {
 /// spaces.
 std::string escape(std::string_view text);
 
-/// A code span, in a table too.
+/// A code span.
 std::string code(std::string_view text);
 
 /// A fenced block whose fence is longer than any in `text`.
@@ -42,7 +42,7 @@ class Table {
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
   /// `cells` are markdown and as many as columns.
-  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
   std::string markdown() const;
 

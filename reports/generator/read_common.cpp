@@ -16,6 +16,7 @@ std::string text_of(const Json& value) {
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   if (value.is_null()) return "unknown";
   if (value.empty()) return "unknown";
+  if (value.is_number_float()) return number(value.get<double>());
   if (!value.is_array()) return value.dump();
   std::string text;
   for (const Json& entry : value) text += (text.empty() ? "" : ", ") + text_of(entry);

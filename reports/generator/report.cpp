@@ -4,13 +4,13 @@
 
 #include "reports/generator/markdown.hpp"
 #include "reports/generator/sections.hpp"
+#include "reports/generator/units.hpp"
 #include "reports/generator/warnings.hpp"
 
 namespace trisect::report {
 namespace {
 
-std::string warnings_section(const Results& results) {
-  const auto warnings = warnings_of(results);
+std::string warnings_section(const std::vector<std::string>& warnings) {
   std::string text = "## Warnings\n\n";
   for (const std::string& warning : warnings) text += "- " + warning + "\n";
   return text + (warnings.empty() ? "None.\n\n" : "\n");
@@ -31,11 +31,14 @@ constexpr char kReading[] =
 
 Report compose(const Results& results, const ReportOptions& options) {
   const auto layers = layers_of(results);
+  const auto warnings = warnings_of(results);
   Album album(options.no_pictures.empty());
   std::string text = "# What the cuts cost and save\n\n";
   text += gpu_line(results);
   text += verdict_of(results, layers);
-  text += warnings_section(results);
+  if (!warnings.empty())
+    text += fmt::format(" Read it with the {} below.", count(static_cast<long>(warnings.size()), "warning"));
+  text += "\n\n" + time_line(results) + warnings_section(warnings);
   text += environment_section(results);
   text += kReading;
   if (!options.no_pictures.empty())

@@ -19,8 +19,8 @@ std::string setting_lines(const CompareRun& run) {
       escape(model.name), model.parameters, model.layers, model.hidden, model.heads, model.intermediate,
       model.vocab, escape(model.hash), escape(settings.dtype), escape(settings.device),
       count(settings.threads, "thread"), escape(settings.larosa_mode), sparsity(settings.sparsity_permille),
-      number(settings.coefficient_in), number(settings.coefficient_out), escape(settings.rotation),
-      run.prompts.size(), settings.max_new_tokens,
+      settings.coefficient_in, settings.coefficient_out, escape(settings.rotation), run.prompts.size(),
+      settings.max_new_tokens,
       settings.temperature > 0
           ? fmt::format("temperature {}, top-p {}, seed {}", number(settings.temperature),
                         number(settings.top_p), settings.seed)
@@ -122,10 +122,7 @@ std::string main_table(const CompareRun& run, const CompareFigures& figures) {
   table.time("time, prefill + decode", base.total, optimized.total, figures.total);
   table.larger_is_better("tokens/s, decode", base.decode_rate(), optimized.decode_rate(), number);
   table.larger_is_better("tokens/s, prefill + decode", base.whole_rate(), optimized.whole_rate(), number);
-  const auto median = [](const SideFigures& side) {
-    return side.token ? std::optional(side.token->median) : std::nullopt;
-  };
-  table.smaller_is_better("time of a token, median", median(base), median(optimized), seconds);
+  table.time("time of a token, median", base.token, optimized.token, figures.token);
   table.smaller_is_better("time of a token, 99 %", base.token_p99, optimized.token_p99, seconds);
   const auto tokens = [](const SideFigures& side, double value) {
     return side.total ? std::optional(value) : std::nullopt;

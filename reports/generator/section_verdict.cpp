@@ -35,8 +35,8 @@ std::string totals_sentence(const std::vector<Layer>& layers, const std::string&
   const auto totals = totals_of(layers, dtype, kOnline);
   if (totals.empty()) return "";
   const TotalPoint& point = totals[telling(totals, results)];
-  return fmt::format(" All layers of this type together run at {} of the dense speed at {} sparsity ({}).",
-                     times(point.change.ratio), sparsity(point.sparsity_permille),
+  return fmt::format(" All {} layers together run at {} of the dense speed at {} sparsity ({}).",
+                     escape(dtype), times(point.change.ratio), sparsity(point.sparsity_permille),
                      name_of(point.change.verdict));
 }
 
@@ -121,7 +121,16 @@ std::string verdict_of(const Results& results, const std::vector<Layer>& layers)
   if (results.comparisons.empty() && !layers.empty()) text += " The price in quality was not measured here.";
   if (text.empty())
     text = "No layer of LaRoSA and no generation was measured to the end, so there is no verdict.";
-  return text.substr(text.find_first_not_of(' ')) + "\n\n";
+  return text.substr(text.find_first_not_of(' '));
+}
+
+std::string time_line(const Results& results) {
+  std::string first, last;  // ISO 8601 in UTC sorts as text
+  for (const Origin* origin : results.origins()) {
+    if (first.empty() || origin->started_utc < first) first = origin->started_utc;
+    last = std::max(last, origin->finished_utc);
+  }
+  return fmt::format("Measured from {} to {} (UTC).\n\n", escape(first), escape(last));
 }
 
 std::string gpu_line(const Results& results) {

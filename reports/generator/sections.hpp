@@ -26,6 +26,9 @@ class Album {
 /// Does it pay, from which sparsity, at which price in quality: one paragraph.
 std::string verdict_of(const Results& results, const std::vector<Layer>& layers);
 
+/// "Measured from ... to ...", of all inputs together.
+std::string time_line(const Results& results);
+
 /// What a reader must not conclude about GPUs; empty when some row was measured on one.
 std::string gpu_line(const Results& results);
 

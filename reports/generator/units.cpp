@@ -19,6 +19,7 @@ std::string microseconds_range(const Summary& nanoseconds) {
 }
 
 std::string seconds(double value) {
+  if (value == 0) return "0 s";
   const double size = std::abs(value);
   if (size >= 0.9995) return number(value) + " s";
   if (size >= 0.9995e-3) return number(value * 1e3) + " ms";

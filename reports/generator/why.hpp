@@ -32,6 +32,7 @@ Finding below_bandwidth(
     const WhyFacts& facts);  ///< decoding does not run at memory speed, so bytes are not what it waits for
 Finding prefill_dominates(const WhyFacts& facts);   ///< LaRoSA leaves prefill as it is
 Finding products_are_minor(const WhyFacts& facts);  ///< most of a token's time is not in the products
+Finding stalled(const WhyFacts& facts);             ///< a few tokens took so long that they decide the sums
 Finding longer_load(const WhyFacts& facts);         ///< the weights are rotated while loading
 Finding larger_layers(const WhyFacts& facts);       ///< what the same mode does at sizes beyond this model's
 

@@ -31,7 +31,7 @@ std::string changed_parts(const Memory& base, const Memory& optimized) {
       {"KV cache", optimized.kv - base.kv},
       {"scratch", optimized.scratch - base.scratch},
       {"tokenizer", optimized.tokenizer - base.tokenizer},
-      {"everything else (program, libraries, what loading left)", optimized.rest() - base.rest()}};
+      {"everything else (program, libraries, what loading needed)", optimized.rest() - base.rest()}};
   std::stable_sort(parts.begin(), parts.end(),
                    [](const Part& a, const Part& b) { return std::abs(a.change) > std::abs(b.change); });
   std::string text;
@@ -80,6 +80,11 @@ Finding memory_rose(const WhyFacts& facts) {
         "input that is rotated. One global rotation, or "
         "rotations merged into the weights, would take less.",
         percent(std::min(1.0, rotations / rise)));
+  }
+  if (facts.run.optimized.memory->rest() - facts.run.baseline.memory->rest() >= 0.5 * rise) {
+    text +=
+        " Most of it is no data that LaRoSA keeps: a peak also counts what loading, calibrating and rotating "
+        "needed for a moment.";
   }
   return text + " LaRoSA skips weights, it does not remove them: it never saves memory.";
 }
@@ -139,10 +144,11 @@ Finding quality_fell(const WhyFacts& facts) {
   return fmt::format(
       "Perplexity rose by {} ({} to {}): {} of the activations are dropped. What helps: a lower sparsity, "
       "rotations calibrated "
-      "on text of the same kind (these: {}), another split between layer inputs and outputs (now {} and {}).",
+      "on text of the same kind (these: {}), another split between layer inputs and outputs (now {:g} and "
+      "{:g}).",
       percent(*change), number(*facts.run.baseline.quality->perplexity),
       number(*facts.run.optimized.quality->perplexity), sparsity(settings.sparsity_permille),
-      escape(settings.rotation), number(settings.coefficient_in), number(settings.coefficient_out));
+      escape(settings.rotation), settings.coefficient_in, settings.coefficient_out);
 }
 
 Finding quality_held(const WhyFacts& facts) {
@@ -180,6 +186,7 @@ const std::vector<Question>& questions() {
         {"below_bandwidth", below_bandwidth},
         {"prefill_dominates", prefill_dominates},
         {"products_are_minor", products_are_minor},
+        {"stalled", stalled},
         {"longer_load", longer_load},
         {"larger_layers", larger_layers}}},
       {"Why this much memory",

@@ -10,6 +10,8 @@
 namespace trisect::report::why {
 namespace {
 
+constexpr double kStall = 5;         // a slow token against the median one
+constexpr double kLongerLoad = 0.9;  // of the baseline's speed
 constexpr double kMemoryBound =
     0.6;  // of the probe: below this, reading weights is not what decoding waits for
 
@@ -116,19 +118,35 @@ Finding products_are_minor(const WhyFacts& facts) {
       times(1 / (1 - share)));
 }
 
+Finding stalled(const WhyFacts& facts) {
+  const SideFigures &base = facts.figures.baseline, &optimized = facts.figures.optimized;
+  const auto stalls = [](const SideFigures& side) {
+    return side.token && *side.token_p99 > kStall * side.token->median;
+  };
+  if (!facts.figures.token || (!stalls(base) && !stalls(optimized))) return std::nullopt;
+  return fmt::format(
+      "One token in a hundred took {} or more on the baseline's side and {} on the other, while half of them "
+      "took no more than {} and {}, as when other programs hold the processors; the sums above include that. "
+      "By its median a token ran at {} of the baseline's speed ({}).",
+      seconds(*base.token_p99), seconds(*optimized.token_p99), seconds(base.token->median),
+      seconds(optimized.token->median), times(facts.figures.token->ratio),
+      name_of(facts.figures.token->verdict));
+}
+
 Finding longer_load(const WhyFacts& facts) {
   const auto& load = facts.figures.load;
-  if (!load || load->verdict != Verdict::kSlower) return std::nullopt;
-  const double longer = facts.figures.optimized.load->median - facts.figures.baseline.load->median;
-  const auto base = facts.figures.baseline.decode_rate(), optimized = facts.figures.optimized.decode_rate();
+  if (!load || load->ratio.centre > kLongerLoad) return std::nullopt;
+  const SideFigures &base = facts.figures.baseline, &optimized = facts.figures.optimized;
+  const double longer = optimized.load->median - base.load->median;
   std::string text = fmt::format(
-      "Loading took {} longer ({} instead of {}), since the rotations are read and worked into the weights.",
-      seconds(longer), seconds(facts.figures.optimized.load->median),
-      seconds(facts.figures.baseline.load->median));
+      "Loading took {} longer ({} instead of {}{}): rotations are read or calibrated, and worked into the "
+      "weights.",
+      seconds(longer), seconds(optimized.load->median), seconds(base.load->median),
+      optimized.load->samples < 3 ? ", measured too seldom to be sure" : "");
   const bool faster = facts.figures.decode && facts.figures.decode->verdict == Verdict::kFaster;
-  if (!faster || !base || !optimized) return text + " Decoding does not earn it back.";
+  if (!faster) return text + " Decoding does not earn it back.";
   return text + fmt::format(" Decoding earns it back after {:.0f} tokens.",
-                            std::ceil(longer / (1 / *base - 1 / *optimized)));
+                            std::ceil(longer / (1 / *base.decode_rate() - 1 / *optimized.decode_rate())));
 }
 
 Finding larger_layers(const WhyFacts& facts) {

@@ -1,0 +1,110 @@
+// The whole report, byte by byte. After a change that is meant: TRISECT_UPDATE_GOLDEN=1 test_report_golden,
+// and read the difference.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "kernels/core/error.hpp"
+#include "reports/generator/gnuplot.hpp"
+#include "reports/generator/report.hpp"
+#include "tests/reports/samples.hpp"
+
+namespace trisect::report {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+Results golden_results() {
+  const auto directory = testing::golden_directory();
+  return read_results({directory / "microbench", directory / "compare"}, directory);
+}
+
+TEST(GoldenTest, TheReportIsTheCommittedOne) {
+  const auto path = testing::golden_directory() / "report.md";
+  const Report report = compose(golden_results(), {"0.1.0", "report", ""});
+  if (std::getenv("TRISECT_UPDATE_GOLDEN") != nullptr) testing::write_text(path, report.markdown);
+  EXPECT_EQ(report.markdown, testing::file_text(path));
+}
+
+TEST(GoldenTest, EveryPictureIsReferredToAndTheOtherWayRound) {
+  const Report report = compose(golden_results(), {"0.1.0", "report", ""});
+  ASSERT_EQ(report.pictures.size(), 4u);
+  for (const Picture& picture : report.pictures)
+    EXPECT_THAT(report.markdown, HasSubstr("](" + picture.file + ")"));
+  const Report plain = compose(golden_results(), {"0.1.0", "report", "gnuplot is not installed"});
+  EXPECT_TRUE(plain.pictures.empty());
+  EXPECT_THAT(plain.markdown, Not(HasSubstr(".svg")));
+  EXPECT_THAT(plain.markdown, HasSubstr("tables only, no pictures: gnuplot is not installed."));
+}
+
+TEST(GoldenTest, WithoutAGpuTheFirstLinesSaySo) {
+  const Report report = compose(golden_results(), {"0.1.0", "report", ""});
+  EXPECT_THAT(report.markdown, StartsWith("# What the cuts cost and save\n\n> **No GPU was present"));
+}
+
+TEST(GoldenTest, WarningsComeBeforeTheTables) {
+  const Report report = compose(golden_results(), {"0.1.0", "report", ""});
+  EXPECT_LT(report.markdown.find("## Warnings"), report.markdown.find("\n| "));
+}
+
+TEST(GoldenTest, HostileTextsStayText) {
+  Results results = golden_results();
+  results.comparisons[0].model.name = "<script>`x`|";
+  results.comparisons[0].optimized.generations[0].text = "</td></table>\n\n# heading";
+  results.runs[0].rows[0].reason = "a\n|b";
+  const Report report = compose(results, {"0.1.0", "report", ""});
+  EXPECT_THAT(report.markdown, Not(ContainsRegex("[^\\\\]<script")));
+  EXPECT_THAT(report.markdown, Not(HasSubstr("</td></table>\n\n# heading")));
+  for (const Picture& picture : report.pictures) EXPECT_THAT(picture.script, Not(HasSubstr("`")));
+}
+
+TEST(GoldenTest, PartialResultsStillMakeAReport) {
+  Results results = golden_results();
+  Results only_compare;
+  only_compare.comparisons = results.comparisons;
+  Side& optimized = only_compare.comparisons[0].optimized;
+  optimized = Side{};
+  only_compare.comparisons[0].agreement.reset();
+  EXPECT_THAT(compose(only_compare, {"0.1.0", "report", ""}).markdown,
+              HasSubstr("not finished, so not compared"));
+
+  results.comparisons.clear();
+  for (Row& row : results.runs[0].rows) {
+    row.time_ns.reset();
+    row.status = "fail";
+  }
+  const Report failed = compose(results, {"0.1.0", "report", ""});
+  EXPECT_TRUE(failed.pictures.empty());
+  EXPECT_THAT(failed.markdown, HasSubstr("there is no verdict"));
+  results.runs[0].rows.clear();
+  EXPECT_THAT(compose(results, {"0.1.0", "report", ""}).markdown, HasSubstr("there is no verdict"));
+}
+
+TEST(PictureTest, TheSameBytesOnAnOpaqueGround) {
+  const Report report = compose(golden_results(), {"0.1.0", "report", ""});
+  for (const Picture& picture : report.pictures) {
+    const auto first = run_gnuplot(picture.script);
+    if (!first) GTEST_SKIP() << "gnuplot is not installed";
+    EXPECT_EQ(*first, *run_gnuplot(picture.script)) << picture.file;
+    EXPECT_THAT(*first, HasSubstr("<rect x=\"0\" y=\"0\" width=\"860\"")) << picture.file;
+    EXPECT_THAT(*first, HasSubstr("fill=\"#ffffff\"/>")) << picture.file;
+    EXPECT_THAT(*first, Not(HasSubstr("date"))) << picture.file;
+  }
+}
+
+TEST(PictureTest, GnuplotsComplaintIsPassedOn) {
+  try {
+    if (!run_gnuplot("plot nonsense(\n")) GTEST_SKIP() << "gnuplot is not installed";
+    FAIL() << "no complaint";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kEnvironment);
+    EXPECT_THAT(error.what(), StartsWith("gnuplot: "));
+  }
+}
+
+}  // namespace
+}  // namespace trisect::report

@@ -1,0 +1,89 @@
+// The program as it is called: exit codes, what it writes and where.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+
+#include "tests/reports/samples.hpp"
+
+namespace trisect::report {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class ProgramTest : public ::testing::Test {
+ protected:
+  /// Runs `report` with shell-quoted arguments; its output ends in `out` and `errors`.
+  int run(const std::string& arguments, const std::string& environment = "") {
+    const std::string prefix = directory.path().string();
+    const std::string command = environment + " '" TRISECT_BIN_DIR "/report' " + arguments + " >'" + prefix +
+                                "/out' 2>'" + prefix + "/errors'";
+    const int status = std::system(command.c_str());
+    out = testing::file_text(directory.path() / "out");
+    errors = testing::file_text(directory.path() / "errors");
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  std::string inputs() const {
+    return "--input '" + (testing::golden_directory() / "microbench").string() + "' '" +
+           (testing::golden_directory() / "compare").string() + "'";
+  }
+  std::string output(const fs::path& path) const { return " --output '" + path.string() + "'"; }
+
+  testing::TemporaryDirectory directory;
+  std::string out, errors;
+};
+
+TEST_F(ProgramTest, WritesTheReportAndItsPictures) {
+  const fs::path path = directory.path() / "new directory" / "a.md";
+  ASSERT_EQ(run(inputs() + output(path)), 0) << errors;
+  EXPECT_EQ(out, path.string() + "\n");
+  const std::string text = testing::file_text(path);
+  EXPECT_THAT(text, HasSubstr("# What the cuts cost and save"));
+  if (text.find("no pictures") == std::string::npos) {
+    EXPECT_TRUE(fs::exists(path.parent_path() / "a-speedup-bf16.svg"));
+    EXPECT_TRUE(fs::exists(path.parent_path() / "a-generation-1.svg"));
+  }
+  ASSERT_EQ(run(inputs() + output(path)), 0);
+  EXPECT_EQ(testing::file_text(path), text);
+}
+
+TEST_F(ProgramTest, WithoutGnuplotThereAreTables) {
+  const fs::path path = directory.path() / "a.md";
+  ASSERT_EQ(run(inputs() + output(path), "PATH=/nowhere"), 0) << errors;
+  EXPECT_THAT(errors, HasSubstr("no pictures: gnuplot is not installed"));
+  EXPECT_THAT(testing::file_text(path), AllOf(HasSubstr("tables only"), Not(HasSubstr(".svg"))));
+  EXPECT_FALSE(fs::exists(directory.path() / "a-generation-1.svg"));
+}
+
+TEST_F(ProgramTest, HelpAndVersion) {
+  EXPECT_EQ(run("--help"), 0);
+  EXPECT_THAT(out, AllOf(HasSubstr("--input"), HasSubstr("--output")));
+  EXPECT_EQ(run("--version"), 0);
+  EXPECT_THAT(out, HasSubstr("report 0."));
+}
+
+TEST_F(ProgramTest, ImpossibleArgumentsExitWith2) {
+  for (const char* arguments : {"", "--input x", "--output x.md", "--nonsense", "--input"}) {
+    EXPECT_EQ(run(arguments), 2) << arguments;
+    EXPECT_THAT(errors, AllOf(HasSubstr("report: "), HasSubstr("--help"))) << arguments;
+  }
+}
+
+TEST_F(ProgramTest, WhatCannotBeReadOrWrittenExitsWith3) {
+  EXPECT_EQ(run("--input /nowhere" + output(directory.path() / "a.md")), 3);
+  EXPECT_THAT(errors, AllOf(HasSubstr("report: /nowhere: no results here"), ::testing::EndsWith("\n")));
+  EXPECT_FALSE(fs::exists(directory.path() / "a.md"));
+  testing::write_text(directory.path() / "file", "");
+  EXPECT_EQ(run(inputs() + output(directory.path() / "file" / "a.md")), 3);
+  EXPECT_THAT(errors, HasSubstr("cannot be written"));
+  fs::create_symlink("/dev/full", directory.path() / "full.md");
+  EXPECT_EQ(run(inputs() + output(directory.path() / "full.md")), 3);
+  EXPECT_THAT(errors, HasSubstr("full.md: cannot be written: No space left"));
+}
+
+}  // namespace
+}  // namespace trisect::report

@@ -1,0 +1,148 @@
+// Results as the readers hand them over, small and with round numbers, for tests to change.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "reports/generator/results.hpp"
+
+namespace trisect::report::testing {
+
+inline Summary exactly(double value, int samples = 9) { return {samples, value, value, value, value, value}; }
+
+inline Origin quiet_origin(const std::string& program, const std::string& file) {
+  Origin origin;
+  origin.program = program;
+  origin.files = {{file, "0123456789abcdef"}};
+  origin.command = {"build/release/bin/" + program};
+  origin.build = {"0.1.0", "abc", "GNU 12.2.0", "-O2", "RelWithDebInfo", "", false};
+  origin.environment.cpu = "CPU";
+  origin.environment.governor = "performance";
+  origin.environment.gpu = "none";
+  origin.environment.processors = 2;
+  origin.environment.threads = 2;
+  origin.environment.llc_bytes = 1e6;
+  origin.environment.load = 0.1;
+  origin.environment.threads_pinned = true;
+  return origin;
+}
+
+inline Row row(const std::string& op, const std::string& variant, std::map<std::string, int> problem,
+               double time_us) {
+  Row sample;
+  sample.op = op;
+  sample.variant = variant;
+  sample.device = "cpu";
+  sample.dtype = "bf16";
+  sample.problem = std::move(problem);
+  sample.name = op + "/" + variant + "/bf16";
+  sample.group = op;
+  for (const auto& [field, value] : sample.problem) {
+    sample.name += "/" + field + ":" + std::to_string(value);
+    sample.group += "/" + field + ":" + std::to_string(value);
+  }
+  sample.benchmark = sample.name + "/iterations:1/repeats:9/real_time";
+  sample.weights = "cold";
+  sample.check.status = "pass";
+  sample.status = "pass";
+  sample.time_ns = exactly(time_us * 1e3);
+  return sample;
+}
+
+inline Row layer_row(const std::string& mode, int in, int out, int permille, double time_us) {
+  return row("larosa/layer", mode, {{"in", in}, {"out", out}, {"sparsity_permille", permille}}, time_us);
+}
+
+/// A run with nothing to warn of.
+inline MicrobenchRun quiet_run(std::vector<Row> rows) {
+  MicrobenchRun run;
+  run.origin = quiet_origin("microbench", "benchmark.json");
+  run.probe_gbps = 10;
+  run.groups = {{"group", 10.0, 10.0}};
+  run.rows = std::move(rows);
+  for (Row& each : run.rows) each.probe_gbps = 10;
+  return run;
+}
+
+inline Results results_of(std::vector<Row> rows) {
+  Results results;
+  results.runs.push_back(quiet_run(std::move(rows)));
+  return results;
+}
+
+/// Three repetitions of one prompt, ten decode steps each, a millisecond a step after a prefill of one.
+inline Side quiet_side() {
+  Side side;
+  side.load_s = {1, 1, 1};
+  for (int repetition = 0; repetition < 3; ++repetition) {
+    side.generations.push_back({0, repetition, 5, 11, 0.001, 0.01, std::vector<double>(10, 0.001), "text"});
+  }
+  side.memory = Memory{100e6, 80e6, 0, 1e6, 1e6, 0};
+  side.stages_s = {{"in_product", 0.015}, {"out_product", 0.009}, {"attention", 0.006}};
+  side.decode_steps = 30;
+  side.weight_bytes_per_token = 9e6;  // 9 GB/s of a probe of 10
+  side.quality = Quality{"general.txt", 100, 20.0, 1.5};
+  return side;
+}
+
+/// Two sides with the same figures.
+inline CompareRun quiet_compare() {
+  CompareRun run;
+  run.origin = quiet_origin("phi2 compare", "compare.json");
+  run.model = {"tiny", "abc", 1e6, 2, 64, 2, 256, 100};
+  run.settings.dtype = "bf16";
+  run.settings.device = "cpu";
+  run.settings.max_new_tokens = 11;
+  run.settings.repetitions = 3;
+  run.settings.larosa_mode = "online";
+  run.settings.rotation = "calibrated";
+  run.settings.sparsity_permille = 400;
+  run.prompts = {{"prompt", 5}};
+  run.probe_gbps = 10;
+  run.baseline = run.optimized = quiet_side();
+  run.agreement = Agreement{1, 1, 1.0, 11.0};
+  return run;
+}
+
+/// Makes every decode step `factor` times as long.
+inline void stretch_decode(Side& side, double factor) {
+  for (Generation& generation : side.generations) {
+    generation.decode_s *= factor;
+    for (double& step : generation.token_s) step *= factor;
+  }
+}
+
+inline std::filesystem::path golden_directory() {
+  return std::filesystem::path(TRISECT_SOURCE_DIR) / "tests" / "reports" / "golden";
+}
+
+inline std::string file_text(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+inline void write_text(const std::filesystem::path& path, const std::string& text) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+/// An empty directory that goes away with the object.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "trisect-report-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace trisect::report::testing
