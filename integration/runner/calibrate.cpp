@@ -1,0 +1,58 @@
+// phi2 calibrate: LaRoSA's rotations of a model, made once from a text.
+#include <chrono>
+#include <cstdio>
+
+#include "integration/runner/commands.hpp"
+#include "integration/runner/files.hpp"
+#include "integration/runner/rotations.hpp"
+#include "integration/runner/terminal.hpp"
+#include "kernels/core/interrupt.hpp"
+#include "kernels/core/threads.hpp"
+
+namespace trisect::runner {
+namespace {
+
+struct Arguments {
+  ModelOptions model;
+  std::string text, output;
+  CalibrationOptions calibration;
+};
+
+ExitCode calibrate(const Arguments& arguments) {
+  require_writable(arguments.output);
+  const Model model = find_model(arguments.model);
+  watch_interrupts();
+  pin_threads(arguments.model.threads);
+  const phi2::Weights weights = phi2::load_weights(model.source, model.dtype, stoppable_progress());
+  const auto start = std::chrono::steady_clock::now();
+  const phi2::Rotations rotations = calibrate_on(model, weights, arguments.text, arguments.calibration);
+  phi2::save_rotations(arguments.output, rotations);
+  fmt::print(stderr, "{}: {} rotations of {} x {} for model {}, from {} tokens of text {}, in {}\n",
+             arguments.output, rotations.layers.size(), weights.config.hidden, weights.config.hidden,
+             rotations.info.model_hash, rotations.info.text_tokens, rotations.info.text_hash,
+             seconds_text(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& program, ExitCode& exit_code) {
+  CLI::App& command = *program.add_subcommand("calibrate", "Make LaRoSA's rotations of a model from a text");
+  const auto arguments = std::make_shared<Arguments>();
+  add_model_options(command, arguments->model);
+  command.add_option("--text", arguments->text, "Text file, of the kind the model will see")->required();
+  command.add_option("--output", arguments->output, "Safetensors file to write")->required();
+  command
+      .add_option("--damping", arguments->calibration.damping,
+                  "Share of the mean second moment that is added to each of them")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      .add_option("--max-tokens", arguments->calibration.max_tokens,
+                  "Use no more than the text's first tokens")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.callback([arguments, &exit_code] { exit_code = calibrate(*arguments); });
+}
+
+}  // namespace trisect::runner

@@ -1,0 +1,142 @@
+#include "integration/runner/generate_figures.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "integration/runner/terminal.hpp"
+#include "kernels/core/bandwidth_probe.hpp"
+#include "kernels/core/cpu.hpp"
+#include "kernels/core/interrupt.hpp"
+
+namespace trisect::runner {
+namespace {
+
+// From here on prefill is bound by gemm, and worth a comparison with it.
+constexpr std::size_t kLongPrompt = 256;
+constexpr int kProbeRuns = 5;
+constexpr std::size_t kProbeCaches = 8;  // last-level caches that the probe reads at a time
+
+const char* name_of(phi2::Finish finish) {
+  switch (finish) {
+    case phi2::Finish::kLength:
+      return "length";
+    case phi2::Finish::kEndOfText:
+      return "end of text";
+    case phi2::Finish::kInterrupted:
+      return "interrupted";
+  }
+  return "?";
+}
+
+std::vector<double> all_steps(const std::vector<Generated>& all) {
+  std::vector<double> steps;
+  for (const Generated& one : all) {
+    steps.insert(steps.end(), one.measured.result.token_s.begin(), one.measured.result.token_s.end());
+  }
+  return steps;
+}
+
+/// The generation whose prefill is compared with gemm.
+const Generated& longest_prompt(const std::vector<Generated>& all) {
+  return *std::max_element(all.begin(), all.end(), [](const Generated& a, const Generated& b) {
+    return a.prompt->ids.size() < b.prompt->ids.size();
+  });
+}
+
+double prefill_rate(const phi2::Config& config, const Generated& one) {
+  return prefill_flops(config, one.prompt->ids.size()) / one.measured.result.prefill_s;
+}
+
+void print_prefill(const phi2::Config& config, const std::vector<Generated>& all, const Peaks& peaks) {
+  std::size_t tokens = 0;
+  double seconds = 0;
+  for (const Generated& one : all) {
+    tokens += one.prompt->ids.size();
+    seconds += one.measured.result.prefill_s;
+  }
+  if (seconds == 0) return;
+  fmt::print(stderr, "prefill    {:>10}  {} tokens, {:.1f} tokens/s\n", seconds_text(seconds), tokens,
+             static_cast<double>(tokens) / seconds);
+  if (peaks.gemm_flops == 0) return;
+  const Generated& longest = longest_prompt(all);
+  const double rate = prefill_rate(config, longest);
+  fmt::print(
+      stderr, "           {:>10}  of {} tokens: {:.1f} GFLOP/s, {:.0f} % of oneDNN's packed gemm ({:.1f})\n",
+      "", longest.prompt->ids.size(), rate / 1e9, 100 * rate / peaks.gemm_flops, peaks.gemm_flops / 1e9);
+}
+
+void print_decode(const phi2::Engine& engine, const std::vector<double>& steps, const Peaks& peaks) {
+  if (steps.empty()) return;
+  const double typical = median(steps);
+  fmt::print(stderr, "decode     {:>10}  {} steps, {:.1f} tokens/s; a step p50 {}, p99 {}\n",
+             seconds_text(sum(steps)), steps.size(), static_cast<double>(steps.size()) / sum(steps),
+             seconds_text(typical), seconds_text(quantile(steps, 0.99)));
+  const double gbps = engine.decode_bytes() / typical / 1e9;
+  fmt::print(stderr, "           {:>10}  {} of weights a token: {:.2f} GB/s", "",
+             bytes_text(engine.decode_bytes()), gbps);
+  if (peaks.probe_gbps > 0) {
+    fmt::print(stderr, ", {:.0f} % of the bandwidth probe ({:.2f})", 100 * gbps / peaks.probe_gbps,
+               peaks.probe_gbps);
+  }
+  fmt::print(stderr, "\n");
+}
+
+void print_memory(const Json& memory) {
+  const auto part = [&](const char* key) { return bytes_text(memory.at(key).get<double>()); };
+  fmt::print(stderr, "memory     {:>10}  at most: weights {}, rotations {}, KV cache {}, scratch {}\n",
+             part("peak_rss_bytes"), part("weights_bytes"), part("rotations_bytes"), part("kv_bytes"),
+             part("scratch_bytes"));
+}
+
+}  // namespace
+
+Peaks measure_peaks(const phi2::Engine& engine, const std::vector<Generated>& all) {
+  Peaks peaks;
+  if (interrupted()) return peaks;
+  if (const std::size_t rows = longest_prompt(all).prompt->ids.size(); rows >= kLongPrompt) {
+    peaks.gemm_flops = packed_gemm_flops(engine, std::min(static_cast<int>(rows), engine.max_rows()));
+  }
+  if (interrupted() || all_steps(all).empty()) return peaks;
+  const BandwidthProbe probe(
+      std::min(BandwidthProbe::kDefaultBytes, kProbeCaches * last_level_cache_bytes()));
+  std::vector<double> runs;
+  for (int i = 0; i < kProbeRuns; ++i) runs.push_back(probe.run());
+  peaks.probe_gbps = median(runs);
+  return peaks;
+}
+
+void print_figures(const phi2::Engine& engine, const std::vector<Generated>& all, const Peaks& peaks,
+                   const Json& memory) {
+  print_prefill(engine.config(), all, peaks);
+  print_decode(engine, all_steps(all), peaks);
+  print_memory(memory);
+}
+
+Json generations_json(const std::vector<Generated>& all) {
+  Json list = Json::array();
+  for (const Generated& one : all) {
+    const phi2::Generation& result = one.measured.result;
+    list.push_back({{"prompt", one.prompt->text},
+                    {"tokens_in", one.prompt->ids.size()},
+                    {"tokens_out", result.ids.size()},
+                    {"prefill_s", result.prefill_s},
+                    {"decode_s", sum(result.token_s)},
+                    {"token_s", result.token_s},
+                    {"finish", name_of(result.finish)},
+                    {"ids", result.ids},
+                    {"text", one.text},
+                    {"prefill_stages_s", stages_json(one.measured.prefill_stages)},
+                    {"stages_s", stages_json(one.measured.decode_stages)}});
+  }
+  return list;
+}
+
+Json peaks_json(const Peaks& peaks, const phi2::Config& config, const std::vector<Generated>& all) {
+  const auto or_null = [](double value) { return value > 0 ? Json(value) : Json(); };
+  const bool long_prompt = peaks.gemm_flops > 0;
+  return {{"probe_gbps", or_null(peaks.probe_gbps)},
+          {"onednn_packed_gemm_flops", or_null(peaks.gemm_flops)},
+          {"prefill_flops", long_prompt ? Json(prefill_rate(config, longest_prompt(all))) : Json()}};
+}
+
+}  // namespace trisect::runner

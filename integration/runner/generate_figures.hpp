@@ -1,0 +1,37 @@
+// What generate says of its speed and memory.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "integration/runner/prompts.hpp"
+#include "integration/runner/record.hpp"
+
+namespace trisect::runner {
+
+struct Generated {
+  const Prompt* prompt;
+  MeasuredGeneration measured;
+  std::string text;
+};
+
+/// What the machine could do at the most; zero where it was not measured.
+struct Peaks {
+  double probe_gbps = 0;
+  double gemm_flops = 0;  ///< packed_gemm_flops(), for a prompt long enough to be bound by it
+};
+
+/// Measured after everything else, so that neither memory nor time of the generations knows of it; not after
+/// Ctrl-C.
+Peaks measure_peaks(const phi2::Engine& engine, const std::vector<Generated>& all);
+
+/// To standard error. `memory` is memory_json() of before the peaks were measured.
+void print_figures(const phi2::Engine& engine, const std::vector<Generated>& all, const Peaks& peaks,
+                   const Json& memory);
+
+Json generations_json(const std::vector<Generated>& all);
+
+/// Null where it was not measured.
+Json peaks_json(const Peaks& peaks, const phi2::Config& config, const std::vector<Generated>& all);
+
+}  // namespace trisect::runner

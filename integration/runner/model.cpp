@@ -1,0 +1,65 @@
+#include "integration/runner/model.hpp"
+
+#include <chrono>
+
+#include "integration/phi2/tokenizer/bpe_tokenizer.hpp"
+#include "integration/runner/rotations.hpp"
+#include "integration/runner/terminal.hpp"
+#include "kernels/core/error.hpp"
+
+namespace trisect::runner {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr char kTokenizerFile[] = "tokenizer.json";
+
+std::unique_ptr<phi2::Tokenizer> own_tokenizer(const phi2::ModelSource& source) {
+  std::error_code ignored;
+  if (source.synthetic() || !fs::exists(source.directory / kTokenizerFile, ignored)) return nullptr;
+  return phi2::BpeTokenizer::load(source.directory / kTokenizerFile);
+}
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+Model find_model(const ModelOptions& options) {
+  if (options.device == "cuda") environment_error("--device cuda: no CUDA kernels in this build");
+  Model model{phi2::find_model(options.model), dtype_from_name(options.dtype), nullptr};
+  model.tokenizer =
+      options.tokenizer.empty() ? own_tokenizer(model.source) : load_tokenizer(options.tokenizer);
+  if (model.vocabulary() > model.source.config.vocab) {
+    environment_error("{}: the tokenizer has {} tokens, the model {}: it is of another model", options.model,
+                      model.vocabulary(), model.source.config.vocab);
+  }
+  return model;
+}
+
+std::unique_ptr<phi2::Tokenizer> load_tokenizer(const std::string& directory) {
+  std::error_code ignored;
+  const fs::path file = fs::path(directory) / kTokenizerFile;
+  if (!fs::exists(file, ignored)) environment_error("{}: no {} there", directory, kTokenizerFile);
+  return phi2::BpeTokenizer::load(file);
+}
+
+LoadedEngine load_engine(const Model& model, const phi2::EngineOptions& options,
+                         const std::string& rotation_file) {
+  LoadedEngine loaded;
+  Clock::time_point start = Clock::now();
+  phi2::Weights weights = phi2::load_weights(model.source, model.dtype, stoppable_progress());
+  loaded.load_s = seconds_since(start);
+  ChosenRotations chosen;
+  if (options.larosa) chosen = choose_rotations(model, weights, rotation_file);
+  start = Clock::now();
+  loaded.engine =
+      std::make_unique<phi2::Engine>(std::move(weights), options, &chosen.rotations, stoppable_progress());
+  loaded.load_s += seconds_since(start);
+  loaded.rotation = chosen.origin;
+  return loaded;
+}
+
+}  // namespace trisect::runner

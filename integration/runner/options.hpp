@@ -1,0 +1,56 @@
+// The options that subcommands share, each declared once.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "integration/phi2/engine/larosa_projection.hpp"
+#include "kernels/dense/sampling.hpp"
+
+namespace trisect::runner {
+
+struct ModelOptions {
+  std::string model = "phi-mini";
+  std::string tokenizer;  ///< directory; "" for the model's own
+  std::string dtype = "bf16";
+  std::string device = "cpu";
+  int threads = 0;  ///< 0: see pin_threads()
+};
+void add_model_options(CLI::App& command, ModelOptions& options);
+
+struct LarosaArguments {
+  std::optional<std::string> sparsity;
+  std::string mode;  ///< "" for online
+  std::string file;  ///< rotations; "" for those that choose_rotations() makes
+};
+/// Returns --larosa-sparsity, for the subcommand that cannot do without.
+CLI::Option* add_larosa_options(CLI::App& command, LarosaArguments& arguments);
+
+/// Nothing without a sparsity. Throws Error(kUsage) for one outside [0, 1) and for a mode or file without
+/// one.
+std::optional<phi2::LarosaOptions> parse_larosa(const LarosaArguments& arguments);
+
+/// 400 for "0.4"; at most three decimals, so that no rounding decides how many activations are kept.
+/// Throws Error(kUsage) for anything else and outside [0, 1).
+int parse_sparsity(std::string_view text);
+
+std::string_view name_of(phi2::LarosaMode mode);
+
+struct PromptOptions {
+  std::optional<std::string> text;
+  std::string file;
+  int random_tokens = 0;  ///< 0 means not asked for
+};
+CLI::Option* add_prompts_option(CLI::App& command, PromptOptions& options, const char* otherwise = "");
+CLI::Option* add_prompt_tokens_option(CLI::App& command, PromptOptions& options);
+
+struct SamplingOptions {
+  int max_new_tokens = 64;
+  int context = 0;  ///< 0: as long as needed
+  dense::SamplingParams params;
+};
+void add_sampling_options(CLI::App& command, SamplingOptions& options);
+
+}  // namespace trisect::runner

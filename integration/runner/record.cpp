@@ -1,0 +1,68 @@
+#include "integration/runner/record.hpp"
+
+#include <cmath>
+#include <fstream>
+
+#include "kernels/core/environment_json.hpp"
+
+namespace trisect::runner {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+std::vector<std::string> command_line() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> arguments;
+  for (std::string argument; std::getline(file, argument, '\0');) arguments.push_back(argument);
+  return arguments;
+}
+
+}  // namespace
+
+Json record_header(const char* schema, const std::string& started_utc, bool interrupted) {
+  return {{"schema", schema},          {"schema_version", kSchemaVersion},
+          {"command", command_line()}, {"started_utc", started_utc},
+          {"finished_utc", utc_now()}, {"interrupted", interrupted},
+          {"build", to_json(build())}, {"environment", to_json(read_environment())}};
+}
+
+Json model_json(const phi2::ModelSource& source, const std::string& hash) {
+  const phi2::Config& config = source.config;
+  return {{"name", source.name},
+          {"path", source.directory.string()},
+          {"hash", hash},
+          {"parameters", config.parameters()},
+          {"layers", config.layers},
+          {"hidden", config.hidden},
+          {"heads", config.heads},
+          {"intermediate", config.intermediate},
+          {"vocab", config.vocab}};
+}
+
+Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::string& rotation) {
+  if (!larosa) return {};
+  return {{"mode", name_of(larosa->mode)},
+          {"sparsity_permille", larosa->sparsity_permille},
+          {"coefficient_in", larosa->in_coefficient_permille / 1000.0},
+          {"coefficient_out", larosa->out_coefficient_permille / 1000.0},
+          {"rotation", rotation}};
+}
+
+Json memory_json(const phi2::Engine& engine) {
+  const phi2::MemoryUse use = engine.memory();
+  return {{"peak_rss_bytes", peak_rss_bytes()},
+          {"weights_bytes", use.weights},
+          {"rotations_bytes", use.rotations},
+          {"kv_bytes", use.kv.committed},
+          {"scratch_bytes", use.scratch}};
+}
+
+Json stages_json(const StageSeconds& seconds) {
+  Json stages = Json::object();
+  for (std::size_t i = 0; i < seconds.size(); ++i) stages[phi2::kStageNames[i]] = seconds[i];
+  return stages;
+}
+
+Json number_json(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
+}  // namespace trisect::runner

@@ -1,0 +1,106 @@
+// phi2 worker: the other end of WorkerProcess; not for people.
+#include "integration/runner/worker.hpp"
+
+#include <iostream>
+
+#include "integration/phi2/engine/evaluate.hpp"
+#include "integration/runner/commands.hpp"
+#include "integration/runner/record.hpp"
+#include "integration/runner/terminal.hpp"
+#include "kernels/core/threads.hpp"
+
+namespace trisect::runner {
+namespace {
+
+class Worker {
+ public:
+  Json answer(const nlohmann::json& request) {
+    const std::string what = request.at("do");
+    if (what == "load") return load(request);
+    if (what == "generate") return generate(request);
+    return evaluate(request);
+  }
+
+ private:
+  Json load(const nlohmann::json& request) {
+    const ModelOptions model{.model = request.at("model"),
+                             .tokenizer = {},
+                             .dtype = request.at("dtype"),
+                             .device = "cpu",
+                             .threads = request.at("threads")};
+    phi2::EngineOptions options;
+    options.context = request.at("context");
+    if (const auto& larosa = request.at("larosa"); !larosa.is_null()) {
+      options.larosa.emplace();
+      options.larosa->mode =
+          larosa.at("mode") == "naive" ? phi2::LarosaMode::kNaive : phi2::LarosaMode::kOnline;
+      options.larosa->sparsity_permille = larosa.at("sparsity_permille");
+      options.larosa->prefill = larosa.at("prefill");
+    }
+    pin_threads(model.threads);
+    LoadedEngine loaded = load_engine(find_model(model), options, request.at("rotations"));
+    engine_ = std::move(loaded.engine);
+    return {{"load_s", loaded.load_s},
+            {"hash", engine_->weights().hash},
+            {"rotation", loaded.rotation},
+            {"variants", engine_->variants()},
+            {"weight_bytes_per_token", engine_->decode_bytes()}};
+  }
+
+  Json generate(const nlohmann::json& request) {
+    phi2::GenerateOptions options{.max_new_tokens = request.at("max_new_tokens"),
+                                  .sampling = {.temperature = request.at("temperature"),
+                                               .top_p = request.at("top_p"),
+                                               .seed = request.at("seed")},
+                                  .vocabulary = request.at("vocabulary"),
+                                  .end_of_text = {}};
+    if (const auto& id = request.at("end_of_text"); !id.is_null())
+      options.end_of_text = id.get<std::int32_t>();
+    const auto ids = request.at("ids").get<std::vector<std::int32_t>>();
+    const MeasuredGeneration measured = generate_measured(*engine_, ids, options);
+    return {{"ids", measured.result.ids},
+            {"prefill_s", measured.result.prefill_s},
+            {"token_s", measured.result.token_s},
+            {"stages_s", measured.decode_stages},
+            {"prefill_stages_s", measured.prefill_stages},
+            {"memory", memory_json(*engine_)}};
+  }
+
+  Json evaluate(const nlohmann::json& request) {
+    const auto ids = request.at("ids").get<std::vector<std::int32_t>>();
+    const phi2::Quality quality = phi2::evaluate(*engine_, ids, 0, show_progress());
+    return {{"tokens", quality.tokens}, {"predicted", quality.predicted}, {"nll", number_json(quality.nll)}};
+  }
+
+  std::unique_ptr<phi2::Engine> engine_;
+};
+
+ExitCode refuse(ExitCode code, const char* what) {
+  print(Json{{"error", what}, {"code", code}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  return code;
+}
+
+ExitCode work() {
+  Worker worker;
+  try {
+    for (std::string line; std::getline(std::cin, line);) {
+      print(worker.answer(nlohmann::json::parse(line)).dump() + "\n");
+    }
+    return ExitCode::kOk;
+  } catch (const Error& error) {
+    return refuse(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return refuse(ExitCode::kEnvironment, "out of memory");
+  }
+}
+
+}  // namespace
+
+void add_worker(CLI::App& program, ExitCode& exit_code) {
+  CLI::App& command =
+      *program.add_subcommand("worker", "One side of compare, told what to do on standard input");
+  command.group("");
+  command.callback([&exit_code] { exit_code = work(); });
+}
+
+}  // namespace trisect::runner

@@ -1,0 +1,72 @@
+// phi2 evaluate.
+#include <cmath>
+#include <sstream>
+
+#include "tests/cli/phi2_program.hpp"
+
+namespace trisect::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Phi2Evaluate : public Phi2Test {
+ protected:
+  static Finished evaluate(const std::string& text, const Arguments& more) {
+    Arguments arguments{"evaluate", "--model", "synthetic:phi-mini", "--tokenizer", phi_mini(),
+                        "--text",   text};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return phi2(arguments);
+  }
+};
+
+TEST_F(Phi2Evaluate, RandomWeightsKnowNothing) {
+  const std::string text = write("t.txt", read_file(source("integration/texts/general.txt")).substr(0, 6000));
+  const Finished finished = evaluate(text, {"--json", path("r.json")});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(finished.out, HasSubstr("perplexity"));
+  const nlohmann::json json = read_json(path("r.json"));
+  EXPECT_EQ(json["schema"], "trisect/evaluate");
+  EXPECT_EQ(json["text"], "t.txt");
+  EXPECT_GT(json["tokens"], 1024);
+  EXPECT_EQ(json["predicted_tokens"], json["tokens"].get<int>() - (json["tokens"].get<int>() + 511) / 512);
+  EXPECT_GT(json["nll_nats"], 0.8 * std::log(4096));
+  EXPECT_NEAR(json["perplexity"].get<double>(), std::exp(json["nll_nats"].get<double>()),
+              1e-6 * json["perplexity"].get<double>());
+  EXPECT_NEAR(json["bits_per_character"].get<double>(),
+              json["nll_nats"].get<double>() * json["predicted_tokens"].get<double>() / std::log(2) /
+                  json["predicted_characters"].get<double>(),
+              1e-9);
+  // Selection in every token, as in decoding.
+  const Finished sparse = evaluate(text, {"--larosa-sparsity", "0.6", "--json", path("s.json")});
+  ASSERT_EQ(sparse.code, 0) << sparse.err;
+  EXPECT_NE(read_json(path("s.json"))["nll_nats"], json["nll_nats"]);
+}
+
+TEST_F(Phi2Evaluate, TextsThatWillNotDo) {
+  expect_complaint(evaluate(path("none.txt"), {}), 3, "none.txt");
+  expect_complaint(evaluate(path(""), {}), 3, "cannot read");
+  expect_complaint(evaluate(write("short.txt", ""), {}), 2, "0 tokens");
+  expect_complaint(phi2({"evaluate", "--model", "synthetic:phi-mini", "--text", "x"}), 2, "--tokenizer");
+}
+
+/// What transformers says of phi-mini (scripts/train/evaluate.py) is what is said here; the first window is
+/// enough.
+TEST_F(Phi2Evaluate, AgreesWithTransformers) {
+  const std::string reference = phi_mini() + "/reference_eval.json";
+  if (!has_phi_mini() || !std::filesystem::exists(reference)) GTEST_SKIP() << "no " << reference;
+  const std::string text = read_file(source("integration/texts/general.txt")).substr(0, 8000);
+  std::istringstream ids(phi2({"tokenize"}, {.input = text}).out);
+  std::string window, id;
+  for (int i = 0; i < 512 && ids >> id; ++i) window += id + " ";
+  const std::string first = write("first.txt", phi2({"tokenize", "--decode"}, {.input = window}).out);
+
+  const Finished finished = phi2({"evaluate", "--text", first, "--dtype", "f32", "--json", path("r.json")});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const nlohmann::json json = read_json(path("r.json"));
+  ASSERT_EQ(json["tokens"], 512);
+  const double expected = read_json(reference)["texts"]["general"]["first_window_nll_nats"];
+  EXPECT_NEAR(json["nll_nats"].get<double>() / expected, 1, 1e-3);
+}
+
+}  // namespace
+}  // namespace trisect::test

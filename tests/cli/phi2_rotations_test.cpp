@@ -1,0 +1,80 @@
+// phi2 calibrate and the files it makes.
+#include <signal.h>
+
+#include "tests/cli/phi2_program.hpp"
+
+namespace trisect::test {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class Phi2Rotations : public Phi2Test {
+ protected:
+  static Finished calibrate(const Arguments& more, const std::string& max_tokens = "400") {
+    Arguments arguments{"calibrate",
+                        "--model",
+                        "synthetic:phi-mini",
+                        "--tokenizer",
+                        phi_mini(),
+                        "--text",
+                        source("integration/texts/calibration.txt"),
+                        "--max-tokens",
+                        max_tokens};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return phi2(arguments);
+  }
+  static Finished generate(const std::string& model, const std::string& file) {
+    return phi2({"generate", "--model", model, "--max-new-tokens", "2", "--larosa-sparsity", "0.4",
+                 "--larosa-file", file});
+  }
+};
+
+TEST_F(Phi2Rotations, ServeTheirModelOnly) {
+  const std::string file = path("phi-mini.rotations");
+  const Finished made = calibrate({"--output", file, "--damping", "0.02"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const std::string bytes = read_file(file);
+  for (const char* key : {"model_hash", "text_hash", "text_tokens", "damping"})
+    EXPECT_THAT(bytes, HasSubstr(key));
+  EXPECT_EQ(generate("synthetic:phi-mini", file).code, 0);
+  expect_complaint(generate(source("tests/fixtures/phi/head32_f32"), file), 3, "phi-mini.rotations");
+}
+
+TEST_F(Phi2Rotations, FilesThatAreNone) {
+  expect_complaint(generate("synthetic:phi-mini", path("none")), 3, "none");
+  expect_complaint(generate("synthetic:phi-mini", write("text", "no safetensors at all")), 3, "text");
+  expect_complaint(generate("synthetic:phi-mini", source("tests/fixtures/phi/head32_f32/model.safetensors")),
+                   3, "model.safetensors");
+}
+
+TEST_F(Phi2Rotations, TextsThatWillNotDo) {
+  const std::string file = path("r");
+  expect_complaint(calibrate({"--output", file}, "319"), 2, "320");
+  expect_complaint(phi2({"calibrate", "--model", "synthetic:phi-mini", "--text", "x", "--output", file}), 3,
+                   "--tokenizer");
+  expect_complaint(phi2({"calibrate", "--model", "synthetic:phi-mini", "--tokenizer", phi_mini(), "--text",
+                         path("none"), "--output", file}),
+                   3, "none");
+  EXPECT_FALSE(fs::exists(file));
+}
+
+TEST_F(Phi2Rotations, OutputThatCannotBeWritten) {
+  expect_complaint(calibrate({"--output", path("no/folder/r")}), 3, "r");
+  expect_complaint(calibrate({"--output", path("")}), 3, "directory");
+}
+
+TEST_F(Phi2Rotations, InterruptedLeavesNoFile) {
+  // Big enough to be caught at it.
+  Program program({"calibrate", "--model", "synthetic:phi-1.5", "--tokenizer", phi_mini(), "--text",
+                   source("integration/texts/calibration.txt"), "--output", path("r")});
+  usleep(300000);
+  program.send(SIGINT);
+  const Finished finished = program.finish();
+  EXPECT_EQ(finished.code, 130) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("interrupted"));
+  EXPECT_TRUE(fs::is_empty(path("")));
+}
+
+}  // namespace
+}  // namespace trisect::test
