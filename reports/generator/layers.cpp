@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 #include "reports/generator/units.hpp"
@@ -50,24 +51,24 @@ std::vector<Layer> layers_of(const Results& results) {
   return layers;
 }
 
-std::optional<BreakEven> break_even_of(const Layer& layer, const std::string& mode) {
-  std::vector<SpeedAt> points;
-  for (const LayerPoint& point : layer.points) {
-    if (const auto change = point.change_of(mode)) {
-      points.push_back({point.sparsity_permille / 1000.0, change->ratio.centre});
-    }
-  }
-  return break_even(points);
-}
-
 std::string break_even_text(const Layer& layer, const std::string& mode) {
-  if (const auto found = break_even_of(layer, mode)) {
+  std::vector<SpeedAt> centre, low, high;
+  for (const LayerPoint& point : layer.points) {
+    const auto change = point.change_of(mode);
+    if (!change) continue;
+    const double at = point.sparsity_permille / 1000.0;
+    centre.push_back({at, change->ratio.centre});
+    low.push_back({at, change->ratio.low});
+    high.push_back({at, change->ratio.high});
+  }
+  if (centre.empty()) return kNone;
+  const auto words = [](const std::vector<SpeedAt>& points) {
+    const auto found = break_even(points);
+    if (!found) return "not up to " + sparsity(static_cast<int>(std::lround(points.back().sparsity * 1000)));
     return (found->at_or_below ? "at most " : "") + percent(found->sparsity);
-  }
-  for (std::size_t i = layer.points.size(); i-- > 0;) {
-    if (layer.points[i].change_of(mode)) return "not up to " + sparsity(layer.points[i].sparsity_permille);
-  }
-  return kNone;
+  };
+  const std::string text = words(centre), least = words(high), most = words(low);
+  return least == most ? text : fmt::format("{} (quartiles: {} to {})", text, least, most);
 }
 
 std::vector<std::string> dtypes_of(const std::vector<Layer>& layers) {

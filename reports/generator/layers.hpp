@@ -50,9 +50,8 @@ struct Layer {
 /// Points of one row of activations, as in decoding. Ordered by type, input and output width.
 std::vector<Layer> layers_of(const Results& results);
 
-std::optional<BreakEven> break_even_of(const Layer& layer, const std::string& mode);
-
-/// "12.3 %", "at most 25 %" or "not up to 75 %".
+/// "12.3 %", "at most 25 %" or "not up to 75 %"; where the quartiles of the speed-ups say something else,
+/// with what the upper and the lower ones say: "12.3 % (quartiles: 8.1 % to not up to 75 %)".
 std::string break_even_text(const Layer& layer, const std::string& mode);
 
 /// All layers of one type together at one sparsity, each called once: what a block of the model would take.

@@ -70,6 +70,11 @@ struct Row {
   std::optional<double> gbps() const {
     return time_ns && bytes > 0 ? std::optional(bytes / time_ns->median) : std::nullopt;
   }
+  /// Declared bytes per second over the machine's bandwidth, of what reads cold weights.
+  std::optional<double> probe_share() const {
+    const bool meant = weights == "cold" && gbps() && probe_gbps && *probe_gbps > 0;
+    return meant ? std::optional(*gbps() / *probe_gbps) : std::nullopt;
+  }
 };
 
 struct Group {

@@ -13,7 +13,8 @@ using Properties = std::vector<std::pair<std::string, std::string>>;
 
 Properties properties_of(const Origin& origin) {
   const Build& build = origin.build;
-  Properties all = {{"started (UTC)", origin.started_utc},
+  Properties all = {{"input", origin.files.front().path},
+                    {"started (UTC)", origin.started_utc},
                     {"finished (UTC)", origin.finished_utc},
                     {"version", build.version},
                     {"git revision", build.git_hash + (build.git_dirty ? " with uncommitted changes" : "")},

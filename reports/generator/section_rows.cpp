@@ -17,12 +17,12 @@ std::string gflops(const Row& row) {
   return row.time_ns && row.flops > 0 ? number(row.flops / row.time_ns->median) : kNone;
 }
 
-std::string probe_share(const Row& row) {
-  return row.weights == "cold" && row.gbps() && row.probe_gbps ? percent(*row.gbps() / *row.probe_gbps)
-                                                               : kNone;
-}
-
 }  // namespace
+
+std::string share_text(const Row& row) {
+  const auto share = row.probe_share();
+  return share ? percent(*share) : kNone;
+}
 
 std::string check_text(const Row& row) {
   if (row.status == "fail") return "FAIL" + because(row);
@@ -49,6 +49,10 @@ std::string microbench_command(const MicrobenchRun& run, const std::string& filt
   return shell_command(arguments);
 }
 
+std::string reproduce(const MicrobenchRun& run, const std::string& filter) {
+  return "Again: " + code(microbench_command(run, filter)) + "\n\n";
+}
+
 std::string row_table(const MicrobenchRun& run, const std::string& family) {
   Table table({{"NAME", kLeft},
                {"variant that ran", kLeft},
@@ -73,7 +77,7 @@ std::string row_table(const MicrobenchRun& run, const std::string& family) {
       cells.insert(cells.end(), 5, kNone);
     }
     cells.insert(cells.end(),
-                 {optional_number(row.gbps()), probe_share(row), gflops(row), escape(row.weights)});
+                 {optional_number(row.gbps()), share_text(row), gflops(row), escape(row.weights)});
     table.add(cells);
   }
   return table.markdown() + "Any row again, with its NAME:\n\n" +

@@ -35,6 +35,9 @@ std::string gpu_line(const Results& results);
 std::string environment_section(const Results& results);
 std::string larosa_section(const Results& results, const std::vector<Layer>& layers,
                            const std::string& prefix, Album& album);
+/// The parts of larosa_section: every stage on its own, and the variants of top-k; nothing without rows.
+std::string stages_section(const Results& results);
+std::string topk_section(const Results& results);
 std::string other_ops_section(const Results& results);
 std::string compare_section(const CompareRun& run, int number, const std::vector<Layer>& layers,
                             const std::string& prefix, Album& album);
@@ -44,10 +47,16 @@ std::string reproduce_section(const Results& results);
 /// Every row of one family in one run.
 std::string row_table(const MicrobenchRun& run, const std::string& family);
 
+/// What the row read of the bandwidth measured around it, in %.
+std::string share_text(const Row& row);
+
 /// "pass, error 1.2e-04 of 2.0e-02", "FAIL: ...", "skipped: ...".
 std::string check_text(const Row& row);
 
 /// The run's own command with another filter and output directory.
 std::string microbench_command(const MicrobenchRun& run, const std::string& filter);
+
+/// The same as the line under a table.
+std::string reproduce(const MicrobenchRun& run, const std::string& filter);
 
 }  // namespace trisect::report

@@ -122,24 +122,24 @@ void about_rows(const MicrobenchRun& run, std::vector<std::string>& found) {
                                 run.rows.size(), code(first->name),
                                 first->reason.empty() ? "" : " (" + escape(first->reason) + ")"));
   }
+}
+
+void about_speed_of_memory(const MicrobenchRun& run, std::vector<std::string>& found) {
   long above = 0;
   const Row* worst = nullptr;
-  const auto share = [](const Row& row) { return *row.gbps() / *row.probe_gbps; };
   for (const Row& row : run.rows) {
     // The modes of a layer declare the dense layer's bytes, which is what they are to beat, not what they
     // read.
-    const bool effective = row.op == kLayerOp && row.variant != kDense;
-    if (row.weights != "cold" || effective || !row.gbps() || !row.probe_gbps || *row.probe_gbps <= 0)
-      continue;
-    if (share(row) <= kAboveProbe) continue;
+    if (row.op == kLayerOp && row.variant != kDense) continue;
+    if (row.probe_share().value_or(0) <= kAboveProbe) continue;
     ++above;
-    if (worst == nullptr || share(row) > share(*worst)) worst = &row;
+    if (worst == nullptr || *row.probe_share() > *worst->probe_share()) worst = &row;
   }
   if (worst != nullptr) {
     found.push_back(
         fmt::format("{} with cold weights read faster than the bandwidth probe, which wants an explanation "
                     "(a cache, or a probe in a slow moment); the most is {} of it, {}.",
-                    count(above, "row"), percent(share(*worst)), code(worst->name)));
+                    count(above, "row"), percent(*worst->probe_share()), code(worst->name)));
   }
 }
 
@@ -148,6 +148,7 @@ std::vector<std::string> about_run(const MicrobenchRun& run) {
   about_noise(run, found);
   about_probes(run, found);
   about_rows(run, found);
+  about_speed_of_memory(run, found);
   return found;
 }
 

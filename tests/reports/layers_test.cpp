@@ -59,6 +59,14 @@ TEST(LayersTest, BreakEvenInWords) {
   EXPECT_EQ(break_even_text(layers_of(dense_only)[0], kOnline), "–");
 }
 
+TEST(LayersTest, BreakEvenSaysHowSureItIs) {
+  Results results = results_of({layer_row("dense", 8, 4, 0, 10), layer_row("online", 8, 4, 0, 15),
+                                layer_row("dense", 8, 4, 500, 10), layer_row("online", 8, 4, 500, 5)});
+  results.runs[0].rows[3].time_ns->q3 = 11e3;
+  results.runs[0].rows[3].time_ns->q1 = 5e3;
+  EXPECT_EQ(break_even_text(layers_of(results)[0], kOnline), "25.0 % (quartiles: 25.0 % to not up to 50 %)");
+}
+
 TEST(LayersTest, TotalsNeedEveryLayer) {
   std::vector<Row> rows = {layer_row("dense", 8, 4, 0, 10),   layer_row("online", 8, 4, 0, 20),
                            layer_row("dense", 8, 8, 0, 30),   layer_row("online", 8, 8, 0, 20),
