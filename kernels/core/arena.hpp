@@ -17,10 +17,10 @@ enum class Fill { kNormal, kUniform, kTies, kSpecial, kZero };
 
 /// Hands out views to Op::make. The first make() creates everything; between begin_*() calls the same sequence of
 /// requests is answered again, so one make() function serves the three needs of a benchmark:
-///   begin_copy()          same inputs and outputs, weights of their own: rotating through the copies keeps weights
-///                         cold (beyond the last-level cache) and activations hot
-///   begin_reference(i, s) same inputs and the weights of copy i, outputs of their own for each set s: one set for
-///                         each reference whose results must be kept side by side
+///   begin_copy()          inputs and weights of its own, the same outputs: rotating through the copies keeps weights
+///                         cold (beyond the last-level cache) and branch predictors guessing
+///   begin_reference(i, s) the inputs and weights of copy i, outputs of their own for each set s: one set for each
+///                         reference whose results must be kept side by side
 /// Arrays are 64-byte aligned with kGuard bytes on both sides. Not thread-safe.
 class Arena {
  public:
