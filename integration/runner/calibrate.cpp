@@ -4,6 +4,7 @@
 
 #include "integration/runner/commands.hpp"
 #include "integration/runner/files.hpp"
+#include "integration/runner/measured.hpp"
 #include "integration/runner/rotations.hpp"
 #include "integration/runner/terminal.hpp"
 #include "kernels/core/interrupt.hpp"
@@ -30,7 +31,7 @@ ExitCode calibrate(const Arguments& arguments) {
   fmt::print(stderr, "{}: {} rotations of {} x {} for model {}, from {} tokens of text {}, in {}\n",
              arguments.output, rotations.layers.size(), weights.config.hidden, weights.config.hidden,
              rotations.info.model_hash, rotations.info.text_tokens, rotations.info.text_hash,
-             seconds_text(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()));
+             seconds_text(seconds_since(start)));
   return ExitCode::kOk;
 }
 

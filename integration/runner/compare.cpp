@@ -93,19 +93,6 @@ fs::path quality_text(const Arguments& arguments, const Model& model) {
   return model.source.synthetic() || !model.tokenizer ? "" : find_text("general.txt");
 }
 
-Json settings_json(const Arguments& arguments, const phi2::LarosaOptions& larosa,
-                   const std::string& rotation) {
-  return {{"dtype", arguments.model.dtype},
-          {"device", arguments.model.device},
-          {"max_new_tokens", arguments.sampling.max_new_tokens},
-          {"temperature", arguments.sampling.params.temperature},
-          {"top_p", arguments.sampling.params.top_p},
-          {"seed", arguments.sampling.params.seed},
-          {"repetitions", arguments.repetitions},
-          {"threads", thread_count()},
-          {"larosa", larosa_json(larosa, rotation)}};
-}
-
 void refuse_spinning_teams() {
   const char* policy = std::getenv("OMP_WAIT_POLICY");
   if (policy != nullptr && strcasecmp(policy, "active") == 0) {
@@ -151,7 +138,9 @@ ExitCode compare(Arguments arguments) {
       setup.rotation_file = temporary / "rotations.safetensors";
       rotation = calibrate_into(model, setup.rotation_file);
     }
-    comparison.settings = settings_json(arguments, larosa, rotation);
+    comparison.settings = settings_json(arguments.model, arguments.sampling);
+    comparison.settings["repetitions"] = arguments.repetitions;
+    comparison.settings["larosa"] = larosa_json(larosa, rotation);
     comparison.baseline.description = "every weight is read";
     comparison.optimized.description =
         fmt::format("LaRoSA {}, sparsity {:.3f}", name_of(larosa.mode), larosa.sparsity_permille / 1000.0);

@@ -36,7 +36,7 @@ ExitCode evaluate(const Arguments& arguments) {
   const LoadedEngine loaded = load_engine(model, options, arguments.larosa.file);
   const auto start = std::chrono::steady_clock::now();
   const phi2::Quality quality = phi2::evaluate(*loaded.engine, ids, 0, show_progress());
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = seconds_since(start);
   const auto seen = std::span(ids).first(static_cast<std::size_t>(quality.tokens));
   const std::int64_t characters = predicted_characters(*model.tokenizer, seen, loaded.engine->context());
   const double bits = bits_per_character(quality, characters);

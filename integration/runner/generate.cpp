@@ -66,19 +66,6 @@ Generated generate_one(phi2::Engine& engine, const Model& model, const Prompt& p
   return generated;
 }
 
-Json settings_json(const Arguments& arguments, const phi2::Engine& engine,
-                   const std::optional<phi2::LarosaOptions>& larosa, const std::string& rotation) {
-  return {{"dtype", arguments.model.dtype},
-          {"device", arguments.model.device},
-          {"threads", thread_count()},
-          {"context", engine.context()},
-          {"max_new_tokens", arguments.sampling.max_new_tokens},
-          {"temperature", arguments.sampling.params.temperature},
-          {"top_p", arguments.sampling.params.top_p},
-          {"seed", arguments.sampling.params.seed},
-          {"larosa", larosa_json(larosa, rotation)}};
-}
-
 ExitCode generate(const Arguments& arguments) {
   const std::string started = utc_now();
   phi2::EngineOptions options;
@@ -108,7 +95,9 @@ ExitCode generate(const Arguments& arguments) {
 
   Json record = record_header("trisect/generate", started, interrupted());
   record["model"] = model_json(model.source, engine.weights().hash);
-  record["settings"] = settings_json(arguments, engine, options.larosa, loaded.rotation);
+  record["settings"] = settings_json(arguments.model, arguments.sampling);
+  record["settings"]["context"] = engine.context();
+  record["settings"]["larosa"] = larosa_json(options.larosa, loaded.rotation);
   record["variants"] = engine.variants();
   record["load_s"] = loaded.load_s;
   record["generations"] = generations_json(all);

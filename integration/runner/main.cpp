@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <new>
+#include <system_error>
 
 #include "integration/runner/commands.hpp"
 #include "integration/runner/terminal.hpp"
@@ -51,11 +52,14 @@ int complain(ExitCode code, const char* what) {
 
 int run_safely(int argc, char** argv) {
   try {
-    return static_cast<int>(run(argc, argv));
+    const ExitCode code = run(argc, argv);
+    return code == ExitCode::kInterrupted ? complain(code, "interrupted") : static_cast<int>(code);
   } catch (const Error& error) {
     return complain(error.code(), error.what());
   } catch (const std::bad_alloc&) {
     return complain(ExitCode::kEnvironment, "out of memory");
+  } catch (const std::system_error& error) {
+    return complain(ExitCode::kEnvironment, error.what());
   } catch (const std::exception& error) {
     return complain(ExitCode::kCheckFailed, error.what());
   }

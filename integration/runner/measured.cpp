@@ -1,7 +1,6 @@
 #include "integration/runner/measured.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <numeric>
@@ -53,6 +52,10 @@ std::size_t peak_rss_bytes() {
   return 0;
 }
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 double quantile(std::vector<double> samples, double share) {
@@ -82,7 +85,7 @@ double packed_gemm_flops(const phi2::Engine& engine, int rows) {
   for (int i = 0; i < kGemmRuns; ++i) {
     const auto start = std::chrono::steady_clock::now();
     gemm.run(problem, args);
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    seconds.push_back(seconds_since(start));
   }
   return dense::Gemm::cost(problem).flops / median(seconds);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <vector>
 
 #include "integration/phi2/engine/generate.hpp"
@@ -22,6 +23,8 @@ MeasuredGeneration generate_measured(phi2::Engine& engine, std::span<const std::
 
 /// The most memory this process ever had, by the kernel's account (VmHWM); 0 when unknown.
 std::size_t peak_rss_bytes();
+
+double seconds_since(std::chrono::steady_clock::time_point start);
 
 double sum(const std::vector<double>& values);
 /// The value that a share of the others does not exceed (nearest rank); the samples must not be empty.

@@ -1,8 +1,7 @@
 #include "integration/runner/model.hpp"
 
-#include <chrono>
-
 #include "integration/phi2/tokenizer/bpe_tokenizer.hpp"
+#include "integration/runner/measured.hpp"
 #include "integration/runner/rotations.hpp"
 #include "integration/runner/terminal.hpp"
 #include "kernels/core/error.hpp"
@@ -11,7 +10,6 @@ namespace trisect::runner {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr char kTokenizerFile[] = "tokenizer.json";
 
@@ -19,10 +17,6 @@ std::unique_ptr<phi2::Tokenizer> own_tokenizer(const phi2::ModelSource& source) 
   std::error_code ignored;
   if (source.synthetic() || !fs::exists(source.directory / kTokenizerFile, ignored)) return nullptr;
   return phi2::BpeTokenizer::load(source.directory / kTokenizerFile);
-}
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 }  // namespace
@@ -49,15 +43,13 @@ std::unique_ptr<phi2::Tokenizer> load_tokenizer(const std::string& directory) {
 LoadedEngine load_engine(const Model& model, const phi2::EngineOptions& options,
                          const std::string& rotation_file) {
   LoadedEngine loaded;
-  Clock::time_point start = Clock::now();
+  const auto start = std::chrono::steady_clock::now();
   phi2::Weights weights = phi2::load_weights(model.source, model.dtype, stoppable_progress());
-  loaded.load_s = seconds_since(start);
   ChosenRotations chosen;
   if (options.larosa) chosen = choose_rotations(model, weights, rotation_file);
-  start = Clock::now();
   loaded.engine =
       std::make_unique<phi2::Engine>(std::move(weights), options, &chosen.rotations, stoppable_progress());
-  loaded.load_s += seconds_since(start);
+  loaded.load_s = seconds_since(start) - chosen.calibrate_s;
   loaded.rotation = chosen.origin;
   return loaded;
 }

@@ -31,7 +31,7 @@ std::unique_ptr<phi2::Tokenizer> load_tokenizer(const std::string& directory);
 
 struct LoadedEngine {
   std::unique_ptr<phi2::Engine> engine;
-  double load_s = 0;     ///< reading the weights, and rotating them where LaRoSA needs it; not calibration
+  double load_s = 0;     ///< reading weights and rotations, and making the engine of them; not calibration
   std::string rotation;  ///< where the rotations come from; "" without
 };
 

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "kernels/core/environment_json.hpp"
+#include "kernels/core/threads.hpp"
 
 namespace trisect::runner {
 namespace {
@@ -16,6 +17,9 @@ std::vector<std::string> command_line() {
   for (std::string argument; std::getline(file, argument, '\0');) arguments.push_back(argument);
   return arguments;
 }
+
+/// 0.8 for the float nearest to it.
+double as_typed(float value) { return std::stod(fmt::format("{}", value)); }
 
 }  // namespace
 
@@ -37,6 +41,16 @@ Json model_json(const phi2::ModelSource& source, const std::string& hash) {
           {"heads", config.heads},
           {"intermediate", config.intermediate},
           {"vocab", config.vocab}};
+}
+
+Json settings_json(const ModelOptions& model, const SamplingOptions& sampling) {
+  return {{"dtype", model.dtype},
+          {"device", model.device},
+          {"threads", thread_count()},
+          {"max_new_tokens", sampling.max_new_tokens},
+          {"temperature", as_typed(sampling.params.temperature)},
+          {"top_p", as_typed(sampling.params.top_p)},
+          {"seed", sampling.params.seed}};
 }
 
 Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::string& rotation) {

@@ -17,6 +17,9 @@ Json record_header(const char* schema, const std::string& started_utc, bool inte
 
 Json model_json(const phi2::ModelSource& source, const std::string& hash);
 
+/// Settings that generate and compare share.
+Json settings_json(const ModelOptions& model, const SamplingOptions& sampling);
+
 /// Null without LaRoSA.
 Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::string& rotation);
 

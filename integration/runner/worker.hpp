@@ -23,7 +23,7 @@
 
 namespace trisect::runner {
 
-/// The parent's end. The worker ignores Ctrl-C, and dies with its parent.
+/// The parent's end. The worker ignores Ctrl-C, which its parent heeds, and dies with it.
 class WorkerProcess {
  public:
   /// `name` is for error messages; `processors` are those that the worker may use. Throws

@@ -23,7 +23,7 @@ constexpr int kExecFailed = 127;
 [[noreturn]] void become_worker(int socket, const cpu_set_t& processors, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(kExecFailed);
-  signal(SIGINT, SIG_IGN);
+  for (const int interruption : {SIGINT, SIGTERM}) signal(interruption, SIG_IGN);
   sched_setaffinity(0, sizeof processors, &processors);
   if (dup2(socket, STDIN_FILENO) < 0 || dup2(socket, STDOUT_FILENO) < 0) _exit(kExecFailed);
   execl("/proc/self/exe", "phi2", "worker", nullptr);

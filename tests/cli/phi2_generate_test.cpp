@@ -143,19 +143,24 @@ TEST_F(Phi2Generate, OutputThatCannotBeWritten) {
 }
 
 TEST_F(Phi2Generate, InterruptedKeepsWhatItHas) {
-  Program program(command({"--max-new-tokens", "490", "--json", path("r.json")}));
-  ASSERT_TRUE(program.wait_for(" "));  // after the first id
-  program.send(SIGINT);
-  const Finished finished = program.finish();
-  EXPECT_EQ(finished.code, 130) << finished.err;
-  const nlohmann::json json = read_json(path("r.json"));
-  EXPECT_EQ(json["interrupted"], true);
-  const nlohmann::json& one = json["generations"][0];
+  nlohmann::json one;
+  // On a busy machine the text may be complete before the signal is on its way.
+  for (int attempt = 0; attempt < 5 && one["finish"] != "interrupted"; ++attempt) {
+    Program program(command({"--max-new-tokens", "490", "--json", path("r.json")}));
+    ASSERT_TRUE(program.wait_for(" "));  // after the first id
+    program.send(SIGINT);
+    const Finished finished = program.finish();
+    EXPECT_EQ(finished.code, 130) << finished.err;
+    EXPECT_THAT(finished.err, ::testing::EndsWith("phi2: interrupted\n"));
+    const nlohmann::json json = read_json(path("r.json"));
+    EXPECT_EQ(json["interrupted"], true);
+    one = json["generations"][0];
+    std::istringstream words(finished.out);
+    const std::vector<int> printed{std::istream_iterator<int>(words), {}};
+    EXPECT_EQ(one["ids"].get<std::vector<int>>(), printed);
+  }
   EXPECT_EQ(one["finish"], "interrupted");
   EXPECT_LT(one["tokens_out"], 490);
-  std::istringstream words(finished.out);
-  const std::vector<int> printed{std::istream_iterator<int>(words), {}};
-  EXPECT_EQ(one["ids"].get<std::vector<int>>(), printed);
 }
 
 TEST_F(Phi2Generate, WritesWithPhiMini) {
