@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 
 #include "kernels/core/bandwidth_probe.hpp"
 #include "kernels/core/threads.hpp"
@@ -100,9 +99,8 @@ void on_team(const Buffer& buffer, Work work) {
 }  // namespace
 
 BandwidthProbe::BandwidthProbe(std::size_t bytes) : buffer_(std::max(bytes, kUnit * sizeof(std::uint64_t))) {
-  // Untouched pages would all be the same page of zeros.
-  on_team(buffer_,
-          [](std::uint64_t* words, std::size_t count) { std::memset(words, 1, count * sizeof(*words)); });
+  // Untouched pages would all be the same page of zeros; ones keep the sums from overflowing.
+  on_team(buffer_, [](std::uint64_t* words, std::size_t count) { std::fill_n(words, count, 1); });
   for (std::size_t i = 0; i < std::size(kReads); ++i) {
     kernels_.push_back({kReads[i].name, measure(i, 3)});
     if (kernels_[i].gbps > kernels_[best_].gbps) best_ = i;

@@ -45,4 +45,19 @@ class Buffer {
   View view_;
 };
 
+/// Memory for intermediate results that grows and never shrinks, so that a warm kernel allocates nothing. One for each
+/// thread, as `thread_local Scratch`; what it held is lost when it grows.
+class Scratch {
+ public:
+  template <class T>
+  T* reserve(std::int64_t count) {
+    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
+    if (buffer_.bytes() < bytes) buffer_ = Buffer(bytes);
+    return buffer_.as<T>();
+  }
+
+ private:
+  Buffer buffer_;
+};
+
 }  // namespace trisect

@@ -87,7 +87,7 @@ std::vector<Attention::Problem> Attention::odd_problems() {
     problems.push_back({37, 1, 300, 2, 64, type});  // its second block
     problems.push_back({12, 3, 90, 2, 47, type});
     problems.push_back({6, 3, 100, 5, 32, type});  // a few rows each
-    problems.push_back({257, 1, 2048, 1, 80, type});
+    problems.push_back({70, 1, 700, 1, 80, type});
   }
   return problems;
 }

@@ -10,7 +10,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -203,28 +202,25 @@ void attend_rows(const Attention::Problem& problem, const Attention::Args& args,
   const std::int32_t *slot = args.slot.row<std::int32_t>(), *position = args.position.row<std::int32_t>();
   const std::int64_t heads = problem.heads, width = heads * problem.head_dim;
   while (first < last) {
-    std::array<int, kMostBlocks + 1> start{};  // of the blocks of row first + i
+    int start[kMostBlocks + 1] = {};  // start[i]: blocks before row first + i
     int rows = 0;
     do {
-      start[static_cast<std::size_t>(rows + 1)] =
-          start[static_cast<std::size_t>(rows)] + blocks_of(position[first + rows]);
+      start[rows + 1] = start[rows] + blocks_of(position[first + rows]);
       ++rows;
-    } while (first + rows < last &&
-             start[static_cast<std::size_t>(rows)] + blocks_of(position[first + rows]) <= kMostBlocks);
-    const int blocks = start[static_cast<std::size_t>(rows)];
+    } while (first + rows < last && start[rows] + blocks_of(position[first + rows]) <= kMostBlocks);
+    const int blocks = start[rows];
 
     thread_local Scratch scratch;
     const std::int64_t of_partials = blocks * (2 * heads + width), of_scores = heads * kBlockKeys;
-    float* floats = scratch.floats(static_cast<std::size_t>(of_partials + thread_count() * of_scores));
+    float* floats = scratch.reserve<float>(of_partials + thread_count() * of_scores);
     const Partials partials{floats, heads, width};
 #pragma omp parallel
     {
       float* scores = floats + of_partials + omp_get_thread_num() * of_scores;
 #pragma omp for schedule(dynamic)
       for (int b = 0; b < blocks; ++b) {
-        const auto next = std::upper_bound(start.begin(), start.begin() + rows, b);
-        const int row = first + static_cast<int>(next - start.begin()) - 1,
-                  key = (b - *(next - 1)) * kBlockKeys;
+        const int i = static_cast<int>(std::upper_bound(start, start + rows, b) - start) - 1;
+        const int row = first + i, key = (b - start[i]) * kBlockKeys;
         const std::int64_t offset = slot[row] * args.kv.slot + key * args.kv.token;
         HWY_DYNAMIC_DISPATCH(attend_block)
         (problem, args,
@@ -236,8 +232,8 @@ void attend_rows(const Attention::Problem& problem, const Attention::Args& args,
       for (std::int64_t i = 0; i < rows * heads; ++i) {
         const int row = static_cast<int>(i / heads), head = static_cast<int>(i % heads);
         HWY_DYNAMIC_DISPATCH(merge_blocks)
-        (partials, start[static_cast<std::size_t>(row)], start[static_cast<std::size_t>(row + 1)], head,
-         problem.head_dim, args.out.row<float>(first + row) + std::int64_t{head} * problem.head_dim);
+        (partials, start[row], start[row + 1], head, problem.head_dim,
+         args.out.row<float>(first + row) + std::int64_t{head} * problem.head_dim);
       }
     }
     first += rows;

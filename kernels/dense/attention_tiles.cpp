@@ -101,8 +101,7 @@ class TileHead {
         rows_((tile.count + kPadRows - 1) / kPadRows * kPadRows),
         width_((problem.head_dim + lanes() - 1) / lanes() * lanes()) {
     const std::int64_t n = problem.head_dim, most = Tile::kMostRows;
-    q_ = scratch.floats(static_cast<std::size_t>(n * most + width_ * most +
-                                                 kBlockKeys * (n + width_ + kStripRows) + 4 * most));
+    q_ = scratch.reserve<float>((n + width_ + 4) * most + kBlockKeys * (n + width_ + kStripRows));
     sums_ = q_ + n * most;
     k_ = sums_ + width_ * most;
     v_ = k_ + kBlockKeys * n;
@@ -242,7 +241,7 @@ class TileHead {
   const Attention::Args& args_;
   const Tile tile_;
   const std::int64_t column_;            // of the head in q and out
-  const int rows_;                       // of the tile, padded to whole strips
+  const int rows_;                       // of the tile, padded
   const std::int64_t width_;             // of a head, padded to whole vectors
   float* q_;                             // [head_dim][kMostRows], scaled
   float* sums_;                          // [kMostRows][width]

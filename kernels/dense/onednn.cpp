@@ -112,18 +112,15 @@ struct Packed {
   CompiledProducts products;
 };
 
-void* scratch(std::size_t bytes) {
-  thread_local Buffer buffer;
-  if (buffer.bytes() < bytes) buffer = Buffer(bytes);
-  return buffer.data();
-}
+/// For activations in the weights' type, or else for weights in f32: never both.
+thread_local Scratch scratch;
 
 void execute(const Compiled& c, const Product& p, void* weights) {
   const dnnl::engine& engine = cpu_engine();
   dnnl::stream& stream = cpu_stream();
   memory x(c.given_x, engine, p.x.data);
   if (c.narrow_x) {
-    memory narrowed(c.x, engine, scratch(c.x.get_size()));
+    memory narrowed(c.x, engine, scratch.reserve<std::byte>(static_cast<std::int64_t>(c.x.get_size())));
     c.narrow_x.execute(stream, x, narrowed);
     x = narrowed;
   }
@@ -148,11 +145,11 @@ auto with_our_errors(const View& w, Action action) {
 /// Where oneDNN cannot multiply the weights' type, panels of columns are widened to f32.
 void product_widened(const Product& p) {
   constexpr std::int64_t kColumns = 512;
-  const Buffer panel(Dtype::kF32, p.w.rows, std::min(kColumns, p.w.cols));
+  float* panel = scratch.reserve<float>(p.w.rows * std::min(kColumns, p.w.cols));
   for (std::int64_t first = 0; first < p.w.cols; first += kColumns) {
     const std::int64_t columns = std::min(kColumns, p.w.cols - first);
     const View narrow = p.w.columns(first, columns);
-    const View wide(panel.data(), Dtype::kF32, p.w.rows, columns);
+    const View wide = View::of(panel, p.w.rows, columns);
 #pragma omp parallel for schedule(static)
     for (std::int64_t r = 0; r < p.w.rows; ++r) {
       convert(narrow.byte_row(r), narrow.dtype, wide.byte_row(r), Dtype::kF32,

@@ -11,7 +11,8 @@ namespace trisect::dense {
 
 /// y[m][out] = x[m][in] * w[in][out] + bias[1][out], or y += when `accumulate`. x, y and bias are f32, w is
 /// f32 or bf16; an empty bias means none. Rows of x, w and y may be any stride apart. With bf16 weights x is
-/// rounded to bf16 and products are accumulated in f32. y must not overlap an operand.
+/// rounded to bf16 (the calling thread keeps scratch for it) and products are accumulated in f32. y must not
+/// overlap an operand.
 struct Product {
   View x, w, bias, y;
   bool accumulate = false;
