@@ -4,17 +4,25 @@
 
 namespace trisect::microbench {
 
-Filter::Filter(const std::string& expression) {
+Filter::Filter(const std::string& expression)
+    : regex_(nullptr, [](regex_t* regex) {
+        regfree(regex);
+        delete regex;
+      }) {
   negative_ = expression.starts_with('-');
-  const bool everything = expression.empty() || expression == "all";
-  const std::string pattern = everything ? std::string(1, '.') : expression.substr(negative_ ? 1 : 0);
-  try {
-    regex_ = std::regex(pattern, std::regex::extended);
-  } catch (const std::regex_error& error) {
-    usage_error("--benchmark_filter: '{}' is not a regular expression: {}", expression, error.what());
+  const char* pattern = expression.c_str() + (negative_ ? 1 : 0);
+  if (expression.empty() || expression == "all") pattern = ".";
+  auto compiled = std::make_unique<regex_t>();
+  if (const int error = regcomp(compiled.get(), pattern, REG_EXTENDED | REG_NOSUB); error != 0) {
+    char why[128];
+    regerror(error, compiled.get(), why, sizeof why);
+    usage_error("--benchmark_filter: '{}' is not a regular expression: {}", expression, why);
   }
+  regex_.reset(compiled.release());
 }
 
-bool Filter::matches(const std::string& name) const { return std::regex_search(name, regex_) != negative_; }
+bool Filter::matches(const std::string& name) const {
+  return (regexec(regex_.get(), name.c_str(), 0, nullptr, 0) == 0) != negative_;
+}
 
 }  // namespace trisect::microbench

@@ -1,7 +1,9 @@
 // --benchmark_filter, as Google Benchmark understands it: the library is handed only what is to run.
 #pragma once
 
-#include <regex>
+#include <regex.h>
+
+#include <memory>
 #include <string>
 
 namespace trisect::microbench {
@@ -14,7 +16,7 @@ class Filter {
   bool matches(const std::string& name) const;
 
  private:
-  std::regex regex_;
+  std::unique_ptr<regex_t, void (*)(regex_t*)> regex_;
   bool negative_ = false;
 };
 

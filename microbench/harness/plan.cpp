@@ -22,15 +22,15 @@ std::int64_t iterations(const Cost& cost, bool is_reference) {
 
 Copies plan_copies(double bytes_read, std::size_t input_bytes, std::size_t weight_bytes,
                    std::size_t cache_bytes, std::size_t memory_limit) {
-  constexpr std::size_t kMostHot = 8, kMostCold = 1000;
+  constexpr std::size_t kMostHot = 8, kLeast = 3, kMostCold = 1000;
   if (weight_bytes == 0) {
     return {std::clamp<std::size_t>(cache_bytes / 8 / std::max<std::size_t>(1, input_bytes), 1, kMostHot),
             false};
   }
   const double touched = std::clamp(bytes_read, 1.0, static_cast<double>(weight_bytes));
-  const double needed = std::max(2.0, 3 * static_cast<double>(cache_bytes) / touched + 1);
+  const double needed = std::max<double>(kLeast, 3 * static_cast<double>(cache_bytes) / touched + 1);
   const auto affordable = static_cast<double>(memory_limit / (weight_bytes + input_bytes));
-  if (needed > std::min<double>(kMostCold, affordable)) return {2, false};
+  if (needed > std::min<double>(kMostCold, affordable)) return {kLeast, false};
   return {static_cast<std::size_t>(needed), true};
 }
 

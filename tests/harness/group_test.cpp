@@ -67,7 +67,7 @@ TEST(Group, PassesAGoodVariant) {
   EXPECT_EQ(row.status, Status::kPass) << row.reason;
   ASSERT_TRUE(row.check.has_value());
   EXPECT_EQ(row.check->tolerance, 1e-6);
-  EXPECT_EQ(row.copies, 2u);
+  EXPECT_EQ(row.copies, 3u);
   EXPECT_EQ(row.weights, "hot");  // 33 floats cannot be made to exceed any cache
   EXPECT_EQ(row_of(*group, "ref").status, Status::kPass);
 }

@@ -30,13 +30,15 @@ TEST(Copies, CountOnlyWhatIsRead) {
   EXPECT_GT(quarter.count, 3 * all.count);
 }
 
-TEST(Copies, AreAtLeastTwoWithWeights) { EXPECT_EQ(plan_copies(1e9, 0, 1 << 30, kCache, kPlenty).count, 2u); }
+TEST(Copies, AreAtLeastThreeWithWeights) {
+  EXPECT_EQ(plan_copies(1e9, 0, 1 << 30, kCache, kPlenty).count, 3u);
+}
 
 TEST(Copies, GiveUpColdnessBeforeMemory) {
   EXPECT_FALSE(plan_copies(4, 4, 4, kCache, kPlenty).cold);
   const Copies poor = plan_copies(13 << 20, 0, 13 << 20, kCache, std::size_t{40} << 20);
   EXPECT_FALSE(poor.cold);
-  EXPECT_EQ(poor.count, 2u);
+  EXPECT_EQ(poor.count, 3u);
 }
 
 TEST(Copies, StayHotWithoutWeights) {
