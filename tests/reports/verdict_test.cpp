@@ -1,0 +1,86 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "reports/generator/sections.hpp"
+#include "tests/reports/samples.hpp"
+
+namespace trisect::report {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::layer_row;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+std::string verdict(const Results& results) { return verdict_of(results, layers_of(results)); }
+
+std::vector<Row> layer(int out, double online_us, double naive_us) {
+  return {layer_row("dense", 8, out, 500, 10), layer_row("online", 8, out, 500, online_us),
+          layer_row("naive", 8, out, 500, naive_us)};
+}
+
+Results with_layers(double first_us, double second_us) {
+  std::vector<Row> rows = layer(4, first_us, 30);
+  for (Row& row : layer(16, second_us, 30)) rows.push_back(row);
+  return testing::results_of(rows);
+}
+
+TEST(VerdictTest, CountsTheLayersThatPay) {
+  EXPECT_THAT(verdict(with_layers(5, 4)),
+              StartsWith("**LaRoSA pays for all linear layers on this CPU (CPU), in mode online.**"));
+  EXPECT_THAT(verdict(with_layers(5, 15)), StartsWith("**LaRoSA pays for 1 of 2 linear layers"));
+  EXPECT_THAT(verdict(with_layers(15, 15)),
+              AllOf(StartsWith("**LaRoSA does not pay"), Not(HasSubstr("Break-even"))));
+}
+
+TEST(VerdictTest, AnAmbiguousSpeedUpDoesNotPay) {
+  Results results = with_layers(15, 9);
+  for (Row& row : results.runs[0].rows) {
+    row.time_ns->q1 *= 0.8;
+    row.time_ns->q3 *= 1.2;
+  }
+  EXPECT_THAT(verdict(results), StartsWith("**LaRoSA does not pay"));
+}
+
+TEST(VerdictTest, SaysWhatNaiveDoesAndAllLayersTogether) {
+  EXPECT_THAT(
+      verdict(with_layers(5, 4)),
+      AllOf(HasSubstr("nowhere faster: at best 0.33×"), HasSubstr("All bf16 layers together run at 2.22×"),
+            HasSubstr("at 50 % sparsity (faster)"), HasSubstr("quality was not measured here")));
+}
+
+TEST(VerdictTest, GenerationComesWithItsPrice) {
+  Results results;
+  results.comparisons.push_back(testing::quiet_compare());
+  testing::stretch_decode(results.comparisons[0].optimized, 0.5);
+  results.comparisons[0].optimized.quality->perplexity = 22;
+  EXPECT_THAT(verdict(results),
+              AllOf(StartsWith("Generating with tiny at 40 % sparsity, mode online, decoding ran at 2.00×"),
+                    HasSubstr("(faster)"), HasSubstr("perplexity 22.0 instead of 20.0 (+10.0 %)"),
+                    HasSubstr("1 of 1 generated texts are identical")));
+  results.comparisons[0].optimized.quality.reset();
+  EXPECT_THAT(verdict(results), HasSubstr("Its price in quality was not measured."));
+  results.comparisons[0].optimized.generations.clear();
+  EXPECT_THAT(verdict(results), HasSubstr("not finished, so not compared"));
+}
+
+TEST(VerdictTest, NothingMeasuredIsNoVerdict) {
+  EXPECT_THAT(verdict(testing::results_of({})), HasSubstr("there is no verdict"));
+  EXPECT_THAT(verdict(testing::results_of({layer_row("dense", 8, 4, 500, 10)})), Not(HasSubstr("pays for")));
+}
+
+TEST(GpuLineTest, OnlyAMeasurementOnAGpuSilencesIt) {
+  Results results = testing::results_of({layer_row("dense", 8, 4, 0, 1)});
+  std::string& gpu = results.runs[0].origin.environment.gpu;
+  EXPECT_THAT(gpu_line(results), HasSubstr("No GPU was present"));
+  gpu = "unknown";
+  EXPECT_THAT(gpu_line(results), HasSubstr("is unknown"));
+  gpu = "Example GPU";
+  EXPECT_THAT(gpu_line(results), HasSubstr("(Example GPU) but not used"));
+  results.runs[0].rows[0].device = "cuda";
+  EXPECT_EQ(gpu_line(results), "");
+}
+
+}  // namespace
+}  // namespace trisect::report
