@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 
+#include "integration/phi2/engine/sequence.hpp"
 #include "integration/runner/terminal.hpp"
 #include "kernels/core/bandwidth_probe.hpp"
 #include "kernels/core/cpu.hpp"
@@ -13,7 +15,7 @@ namespace {
 
 // From here on prefill is bound by gemm, and worth a comparison with it.
 constexpr std::size_t kLongPrompt = 256;
-constexpr int kProbeRuns = 5;
+constexpr int kProbedSteps = 9;
 constexpr std::size_t kProbeCaches = 8;  // last-level caches that the probe reads at a time
 
 const char* name_of(phi2::Finish finish) {
@@ -75,8 +77,8 @@ void print_decode(const phi2::Engine& engine, const std::vector<double>& steps, 
   fmt::print(stderr, "           {:>10}  {} of weights a token: {:.2f} GB/s", "",
              bytes_text(engine.decode_bytes()), gbps);
   if (peaks.probe_gbps > 0) {
-    fmt::print(stderr, ", {:.0f} % of the bandwidth probe ({:.2f})", 100 * gbps / peaks.probe_gbps,
-               peaks.probe_gbps);
+    fmt::print(stderr, "; beside the bandwidth probe ({:.2f}) {:.0f} % of it", peaks.probe_gbps,
+               100 * peaks.decode_of_probe);
   }
   fmt::print(stderr, "\n");
 }
@@ -88,20 +90,36 @@ void print_memory(const Json& memory) {
              part("scratch_bytes"));
 }
 
+/// Memory may change its speed within seconds, so decode steps and probes take turns.
+void probe_beside_steps(phi2::Engine& engine, Peaks& peaks) {
+  const BandwidthProbe probe(
+      std::min(BandwidthProbe::kDefaultBytes, kProbeCaches * last_level_cache_bytes()));
+  const int steps = std::min(kProbedSteps, engine.context());
+  const Buffer logits(Dtype::kF32, 1, engine.config().vocab);
+  phi2::Sequence sequence(engine, steps);
+  const std::int32_t token = 0;
+  std::vector<double> probes{probe.run()}, shares;
+  for (int i = 0; i < steps; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    sequence.step({&token, 1}, logits.view());
+    const double gbps = engine.decode_bytes() / seconds_since(start) / 1e9;
+    probes.push_back(probe.run());
+    shares.push_back(gbps / std::midpoint(probes[probes.size() - 2], probes.back()));
+  }
+  peaks.probe_gbps = median(probes);
+  peaks.decode_of_probe = median(shares);
+}
+
 }  // namespace
 
-Peaks measure_peaks(const phi2::Engine& engine, const std::vector<Generated>& all) {
+Peaks measure_peaks(phi2::Engine& engine, const std::vector<Generated>& all) {
   Peaks peaks;
   if (interrupted()) return peaks;
   if (const std::size_t rows = longest_prompt(all).prompt->ids.size(); rows >= kLongPrompt) {
     peaks.gemm_flops = packed_gemm_flops(engine, std::min(static_cast<int>(rows), engine.max_rows()));
   }
   if (interrupted() || all_steps(all).empty()) return peaks;
-  const BandwidthProbe probe(
-      std::min(BandwidthProbe::kDefaultBytes, kProbeCaches * last_level_cache_bytes()));
-  std::vector<double> runs;
-  for (int i = 0; i < kProbeRuns; ++i) runs.push_back(probe.run());
-  peaks.probe_gbps = median(runs);
+  probe_beside_steps(engine, peaks);
   return peaks;
 }
 
@@ -135,6 +153,7 @@ Json peaks_json(const Peaks& peaks, const phi2::Config& config, const std::vecto
   const auto or_null = [](double value) { return value > 0 ? Json(value) : Json(); };
   const bool long_prompt = peaks.gemm_flops > 0;
   return {{"probe_gbps", or_null(peaks.probe_gbps)},
+          {"decode_of_probe", or_null(peaks.decode_of_probe)},
           {"onednn_packed_gemm_flops", or_null(peaks.gemm_flops)},
           {"prefill_flops", long_prompt ? Json(prefill_rate(config, longest_prompt(all))) : Json()}};
 }

@@ -17,13 +17,14 @@ struct Generated {
 
 /// What the machine could do at the most; zero where it was not measured.
 struct Peaks {
-  double probe_gbps = 0;
+  double probe_gbps = 0;       ///< median of the bandwidth probe
+  double decode_of_probe = 0;  ///< a decode step's rate of reading weights, in parts of the probes around it
   double gemm_flops = 0;  ///< packed_gemm_flops(), for a prompt long enough to be bound by it
 };
 
 /// Measured after everything else, so that neither memory nor time of the generations knows of it; not after
 /// Ctrl-C.
-Peaks measure_peaks(const phi2::Engine& engine, const std::vector<Generated>& all);
+Peaks measure_peaks(phi2::Engine& engine, const std::vector<Generated>& all);
 
 /// To standard error. `memory` is memory_json() of before the peaks were measured.
 void print_figures(const phi2::Engine& engine, const std::vector<Generated>& all, const Peaks& peaks,

@@ -86,6 +86,7 @@ TEST_F(Phi2Generate, Json) {
   EXPECT_GT(one["stages_s"]["in_product"], 0);
   EXPECT_GT(one["prefill_stages_s"]["in_product"], 0);
   EXPECT_GT(json["peaks"]["probe_gbps"], 0);
+  EXPECT_GT(json["peaks"]["decode_of_probe"], 0);
   EXPECT_GT(json["peaks"]["onednn_packed_gemm_flops"], 0);
   EXPECT_GT(json["peaks"]["prefill_flops"], 0);
   EXPECT_GT(json["memory"]["rotations_bytes"], 0);
