@@ -2,7 +2,7 @@
 # Installs what Trisect needs on Debian and Ubuntu; does nothing when all of it is there.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build git libdnnl-dev libhwy-dev libfmt-dev libcli11-dev libeigen3-dev nlohmann-json3-dev
+packages=(g++ cmake ninja-build git libdnnl-dev ocl-icd-opencl-dev libhwy-dev libfmt-dev libcli11-dev libeigen3-dev nlohmann-json3-dev
           libbenchmark-dev libgtest-dev libgmock-dev gnuplot-nox)
 
 if ! command -v dpkg-query >/dev/null; then
