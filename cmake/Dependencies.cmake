@@ -8,7 +8,7 @@ endmacro()
 
 trisect_require(OpenMP "g++" COMPONENTS CXX)
 trisect_require(Threads "g++")
-trisect_require(dnnl "libdnnl-dev")
+trisect_require(dnnl "libdnnl-dev ocl-icd-opencl-dev")
 trisect_require(hwy "libhwy-dev")
 trisect_require(fmt "libfmt-dev")
 trisect_require(CLI11 "libcli11-dev")

@@ -2,8 +2,9 @@
 # Installs what Trisect needs on Debian and Ubuntu; does nothing when all of it is there.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build git libdnnl-dev ocl-icd-opencl-dev libhwy-dev libfmt-dev libcli11-dev libeigen3-dev nlohmann-json3-dev
-          libbenchmark-dev libgtest-dev libgmock-dev gnuplot-nox)
+# Debian's libdnnl-dev has OpenCL in its CMake files but not among its dependencies.
+packages=(g++ cmake ninja-build git libdnnl-dev ocl-icd-opencl-dev libhwy-dev libfmt-dev libcli11-dev libeigen3-dev
+          nlohmann-json3-dev libbenchmark-dev libgtest-dev libgmock-dev gnuplot-nox)
 
 if ! command -v dpkg-query >/dev/null; then
   echo "setup: this is no Debian or Ubuntu system; install by hand: ${packages[*]}" >&2
