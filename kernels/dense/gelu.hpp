@@ -6,9 +6,9 @@
 namespace trisect::dense {
 
 /// y = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))), element by element, f32 [rows][n], rows any stride
-/// apart. y may be x itself, else no overlap. Computed as x / (1 + exp(-2u)), which keeps its relative
-/// accuracy (1e-6) on the negative side, where 1 + tanh(u) cancels, down to results of 1e-37; smaller ones
-/// may be zero.
+/// apart. y may be x itself, else no overlap. Computed as x / (1 + exp(-2u)), which keeps its relative accuracy
+/// on the negative side, where 1 + tanh(u) cancels: 1e-6, or 1e-5 below x = -4, down to results of 1e-37;
+/// smaller ones may be zero.
 struct Gelu {
   static constexpr std::string_view name = "dense/gelu";
   struct Problem {
