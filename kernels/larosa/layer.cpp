@@ -21,14 +21,16 @@ struct Kernels {
 };
 
 Kernels reference_kernels() {
-  return {dense::row_product_ref, dense::row_product_ref, Topk::variants()[0].run, Scatter::variants()[0].run};
+  return {dense::row_product_ref, dense::row_product_ref, Topk::variants()[0].run,
+          Scatter::variants()[0].run};
 }
 
-/// The rotation keeps its activations in f32 (the row kernel is bound by reading Q either way): rounding them to bf16
-/// would change which entries are selected.
+/// The rotation keeps its activations in f32 (the row kernel is bound by reading Q either way): rounding them
+/// to bf16 would change which entries are selected.
 Kernels fastest_kernels(const Layer::Problem& p) {
   return {dense::row_product_fma, dense::best_row_product(p.dtype),
-          best_variant<Topk>({1, p.in, p.sparsity_permille}).run, best_variant<Scatter>({1, p.in, p.sparsity_permille}).run};
+          best_variant<Topk>({1, p.in, p.sparsity_permille}).run,
+          best_variant<Scatter>({1, p.in, p.sparsity_permille}).run};
 }
 
 /// Runs a stage under its name on the timeline and adds its duration.
@@ -44,9 +46,12 @@ void multiply(dense::RowProductFn* product, const View& x, const View& w, const 
   product({.w = w, .value = x.row<float>(), .count = static_cast<int>(w.rows), .y = y.row<float>()});
 }
 
-void rotate_and_select(const Layer::Problem& p, const Layer::Args& a, const Kernels& kernels) {
-  timed("rotate", a.stages->rotate, [&] { multiply(kernels.rotate, a.x, a.q, a.rotated); });
-  timed("topk", a.stages->topk, [&] { kernels.topk({1, p.in, p.sparsity_permille}, {a.rotated, a.index, a.value}); });
+void select(const Layer::Problem& p, const Layer::Args& a, const Kernels& kernels) {
+  if (p.is_rotated) timed("rotate", a.stages->rotate, [&] { multiply(kernels.rotate, a.x, a.q, a.rotated); });
+  const View& from = p.is_rotated ? a.rotated : a.x;
+  timed("topk", a.stages->topk, [&] {
+    kernels.topk({1, p.in, p.sparsity_permille}, {from, a.index, a.value});
+  });
 }
 
 void dense_with(const Layer::Problem&, const Layer::Args& a, const Kernels& kernels) {
@@ -54,15 +59,20 @@ void dense_with(const Layer::Problem&, const Layer::Args& a, const Kernels& kern
 }
 
 void naive_with(const Layer::Problem& p, const Layer::Args& a, const Kernels& kernels) {
-  rotate_and_select(p, a, kernels);
-  timed("scatter", a.stages->scatter,
-        [&] { kernels.scatter({1, p.in, p.sparsity_permille}, {a.index, a.value, a.scattered}); });
-  timed("unrotate", a.stages->unrotate, [&] { multiply(kernels.rotate, a.scattered, a.q_transposed, a.unrotated); });
-  timed("product", a.stages->product, [&] { multiply(kernels.product, a.unrotated, a.w, a.y); });
+  select(p, a, kernels);
+  timed("scatter", a.stages->scatter, [&] {
+    kernels.scatter({1, p.in, p.sparsity_permille}, {a.index, a.value, a.scattered});
+  });
+  if (p.is_rotated) {
+    timed("unrotate", a.stages->unrotate,
+          [&] { multiply(kernels.rotate, a.scattered, a.q_transposed, a.unrotated); });
+  }
+  const View& from = p.is_rotated ? a.unrotated : a.scattered;
+  timed("product", a.stages->product, [&] { multiply(kernels.product, from, a.w, a.y); });
 }
 
 void online_with(const Layer::Problem& p, const Layer::Args& a, const Kernels& kernels) {
-  rotate_and_select(p, a, kernels);
+  select(p, a, kernels);
   timed("product", a.stages->product, [&] {
     kernels.product({.w = a.w,
                      .index = a.index.row<std::int32_t>(),
@@ -93,10 +103,12 @@ Layer::Args Layer::make(const Problem& p, Arena& arena) {
   const float scale = 1 / std::sqrt(static_cast<float>(p.in));
   Args args;
   args.x = arena.input(Dtype::kF32, 1, p.in);
-  args.q = arena.weight(p.dtype, p.in, p.in, scale);
-  args.q_transposed = arena.weight(p.dtype, p.in, p.in, scale);
   args.w = arena.weight(p.dtype, p.in, p.out, scale);
-  for (View* view : {&args.rotated, &args.scattered, &args.unrotated}) *view = arena.output(Dtype::kF32, 1, p.in);
+  args.scattered = arena.output(Dtype::kF32, 1, p.in);
+  if (p.is_rotated) {
+    for (View* view : {&args.q, &args.q_transposed}) *view = arena.weight(p.dtype, p.in, p.in, scale);
+    for (View* view : {&args.rotated, &args.unrotated}) *view = arena.output(Dtype::kF32, 1, p.in);
+  }
   args.index = arena.output(Dtype::kI32, 1, k);
   args.value = arena.output(Dtype::kF32, 1, k);
   args.y = arena.output(Dtype::kF32, 1, p.out);
@@ -111,9 +123,11 @@ Check Layer::check(const Problem& p, const Args& got, const Args& want) {
 std::vector<Layer::Problem> Layer::odd_problems() {
   std::vector<Problem> problems;
   for (const Dtype type : {Dtype::kF32, Dtype::kBf16}) {
-    for (const int permille : {0, 500, 750}) {
-      problems.push_back({33, 65, permille, type});
-      problems.push_back({320, 2240, permille, type});
+    for (const int rotated : {0, 1}) {
+      for (const int permille : {0, 500, 750}) {
+        problems.push_back({33, 65, rotated, permille, type});
+        problems.push_back({320, 2240, rotated, permille, type});
+      }
     }
   }
   return problems;

@@ -2,7 +2,9 @@
 //   dense   y = x W
 //   naive   y = S_k(x Q) Q^T W    rotate, select, scatter to a dense vector, rotate back, dense product
 //   online  y = S_k(x Q) (Q^T W)  rotate, select, product with the kept rows of the rotated weights only
-// naive is what a first implementation does; it adds two rotations and saves nothing. online folds Q into W once.
+// naive is what a first implementation does; it adds two rotations and saves nothing. online folds Q into W
+// once. A layer that is not rotated selects from x itself, so Q is the identity and its stages fall away; in
+// a phi block that is the output side: dense and fc2 read what attention and gelu wrote.
 #pragma once
 
 #include "kernels/core/op.hpp"
@@ -18,20 +20,24 @@ struct Layer {
   static constexpr std::string_view name = "larosa/layer";
 
   struct Problem {
-    int in = 0, out = 0, sparsity_permille = 0;
+    int in = 0, out = 0;
+    int is_rotated = 1;  ///< 0 or 1
+    int sparsity_permille = 0;
     Dtype dtype = Dtype::kBf16;  ///< of Q and W: f32 or bf16
   };
-  static constexpr Field<Problem> fields[] = {
-      {"in", &Problem::in}, {"out", &Problem::out}, {"sparsity_permille", &Problem::sparsity_permille}};
+  static constexpr Field<Problem> fields[] = {{"in", &Problem::in},
+                                              {"out", &Problem::out},
+                                              {"is_rotated", &Problem::is_rotated},
+                                              {"sparsity_permille", &Problem::sparsity_permille}};
 
   struct Args {
-    View x;                   ///< f32 [1][in]
-    View q, q_transposed;     ///< [in][in]
-    View w;                   ///< [in][out]: W for dense and naive, Q^T W for online
-    View rotated, scattered;  ///< scratch, f32 [1][in]
-    View unrotated;           ///< scratch, f32 [1][in]
-    View index, value;        ///< scratch, i32 and f32 [1][k]
-    View y;                   ///< f32 [1][out], overwritten
+    View x;                              ///< f32 [1][in]
+    View q, q_transposed;                ///< [in][in]; empty when not rotated
+    View w;                              ///< [in][out]: W for dense and naive, Q^T W for online
+    View scattered;                      ///< scratch, f32 [1][in]
+    View rotated, unrotated;             ///< scratch, f32 [1][in]; empty when not rotated
+    View index, value;                   ///< scratch, i32 and f32 [1][k]
+    View y;                              ///< f32 [1][out], overwritten
     std::shared_ptr<StageTimes> stages;  ///< added to by every call
   };
   using Variant = VariantOf<Problem, Args>;

@@ -63,8 +63,9 @@ struct Place {
 };
 
 std::vector<int> integers(const Place& place, std::string_view field, const json& given) {
-  const bool permille = field.ends_with("_permille");
-  const std::int64_t least = permille ? 0 : 1, most = permille ? 999 : std::numeric_limits<int>::max();
+  const bool permille = field.ends_with("_permille"), flag = field.starts_with("is_");
+  const std::int64_t least = permille || flag ? 0 : 1;
+  const std::int64_t most = flag ? 1 : permille ? 999 : std::numeric_limits<int>::max();
   std::vector<int> values;
   for (const json& value : given.is_array() ? given : json::array({given})) {
     const bool fits = value.is_number_integer() &&

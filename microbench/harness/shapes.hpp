@@ -2,7 +2,8 @@
 // fields:
 //   {"larosa/topk": [{"rows": [1], "n": [2560, 10240], "sparsity_permille": [0, 500]}],
 //    "larosa/rotate": [{"rows": 1, "n": 2560, "dtype": ["bf16"]}]}
-// Integers are 1 to 2^31 - 1, permilles 0 to 999; every field is required, unknown ones are refused.
+// Integers are 1 to 2^31 - 1, permilles ("..._permille") 0 to 999, flags ("is_...") 0 or 1; every field is
+// required, unknown ones are refused.
 #pragma once
 
 #include <filesystem>

@@ -27,16 +27,21 @@ std::optional<Change> LayerPoint::change_of(const std::string& name) const {
   return change(*dense->time_ns, *candidate->time_ns);
 }
 
-std::string Layer::name() const { return fmt::format("{}→{} {}", in, out, dtype); }
+std::string Layer::shape() const {
+  return fmt::format("{}→{} {}", in, out, rotated ? "rotated" : "unrotated");
+}
+
+std::string Layer::name() const { return shape() + " " + dtype; }
 
 std::vector<Layer> layers_of(const Results& results) {
-  std::map<std::tuple<std::string, int, int>, std::map<int, LayerPoint>> found;
+  std::map<std::tuple<std::string, bool, int, int>, std::map<int, LayerPoint>> found;
   std::map<const LayerPoint*, const Row*> first;  // the group that a point belongs to
   for (const Row* row : results.rows()) {
     const bool mode = row->variant == kDense || row->variant == kNaive || row->variant == kOnline;
     if (row->op != kLayerOp || !row->time_ns || !mode || row->field("rows", 1) != 1) continue;
+    const bool unrotated = row->field("is_rotated", 1) == 0;
     LayerPoint& point =
-        found[{row->dtype, row->field("in"), row->field("out")}][row->field("sparsity_permille")];
+        found[{row->dtype, unrotated, row->field("in"), row->field("out")}][row->field("sparsity_permille")];
     const Row* other = first.emplace(&point, row).first->second;
     if (other->run != row->run || other->group != row->group) continue;
     point.sparsity_permille = row->field("sparsity_permille");
@@ -44,7 +49,8 @@ std::vector<Layer> layers_of(const Results& results) {
   }
   std::vector<Layer> layers;
   for (const auto& [key, points] : found) {
-    Layer layer{std::get<1>(key), std::get<2>(key), std::get<0>(key), {}};
+    const auto& [dtype, unrotated, in, out] = key;
+    Layer layer{in, out, !unrotated, dtype, {}};
     for (const auto& [permille, point] : points) layer.points.push_back(point);
     layers.push_back(std::move(layer));
   }
@@ -77,6 +83,19 @@ std::vector<std::string> dtypes_of(const std::vector<Layer>& layers) {
     if (dtypes.empty() || dtypes.back() != layer.dtype) dtypes.push_back(layer.dtype);
   }
   return dtypes;
+}
+
+bool is_phi2_block(const std::vector<Layer>& layers, const std::string& dtype) {
+  std::vector<std::tuple<int, int, bool>> found;
+  for (const Layer& layer : layers) {
+    if (layer.dtype == dtype) found.emplace_back(layer.in, layer.out, layer.rotated);
+  }
+  return found == decltype(found){{2560, 17920, true}, {12800, 2560, false}};
+}
+
+std::string total_name(const std::vector<Layer>& layers, const std::string& dtype) {
+  return is_phi2_block(layers, dtype) ? fmt::format("Both linear layers of a phi-2 block ({})", dtype)
+                                      : fmt::format("All {} layers", dtype);
 }
 
 std::vector<TotalPoint> totals_of(const std::vector<Layer>& layers, const std::string& dtype,

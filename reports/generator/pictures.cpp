@@ -60,6 +60,7 @@ class StageBars {
   std::string script(const std::string& title) const {
     Plot plot;
     for (std::size_t s = 0; s < bars_.size(); ++s) {
+      if (!ran_[s]) continue;
       plot.add(bars_[s], fmt::format("using 1:(0):2:3:4:5 {} linecolor rgb '{}' title '{}'", kBar, colour(s),
                                      kStages[s]));
     }
@@ -97,6 +98,7 @@ class StageBars {
     double low = 0;
     for (std::size_t s = 0; s < bars_.size(); ++s) {
       const double high = low + stage_ns(row, kStages[s]) / 1e3;
+      ran_[s] = ran_[s] || high > low;
       bars_[s] +=
           fmt::format("{:.2f} {:.2f} {:.2f} {:.6g} {:.6g}\n", x, x - kHalfBar, x + kHalfBar, low, high);
       low = high;
@@ -106,6 +108,7 @@ class StageBars {
   }
 
   std::vector<std::string> bars_, tics_;
+  bool ran_[std::size(kStages)] = {};
   std::string dense_, whole_;
   double points_ = 0, highest_ = 0;
 };
@@ -113,14 +116,14 @@ class StageBars {
 }  // namespace
 
 Picture stage_picture(const Layer& layer, const std::string& file_prefix) {
-  return {
-      fmt::format("{}-stages-{}.svg", file_prefix,
-                  file_safe(fmt::format("{}x{} {}", layer.in, layer.out, layer.dtype))),
-      fmt::format(
-          "Stacked bars per sparsity: what rotation, top-k, scatter and rotating back cost in modes naive "
-          "and online of the layer {}, what the product costs, and the dense product as a line",
-          layer.name()),
-      StageBars(layer).script("larosa/layer " + layer.name() + ": overhead and product")};
+  return {fmt::format("{}-stages-{}.svg", file_prefix,
+                      file_safe(fmt::format("{}x{} {}{}", layer.in, layer.out, layer.dtype,
+                                            layer.rotated ? "" : " unrotated"))),
+          fmt::format("Stacked bars per sparsity: what {}top-k{} scatter{} cost in modes naive "
+                      "and online of the layer {}, what the product costs, and the dense product as a line",
+                      layer.rotated ? "rotation, " : "", layer.rotated ? "," : " and",
+                      layer.rotated ? " and rotating back" : "", layer.name()),
+          StageBars(layer).script("larosa/layer " + layer.name() + ": overhead and product")};
 }
 
 Picture speedup_picture(const std::vector<Layer>& layers, const std::string& dtype,
@@ -148,7 +151,7 @@ Picture speedup_picture(const std::vector<Layer>& layers, const std::string& dty
       plot.add(data, fmt::format("using 1:2 with linespoints dashtype {} pointtype {} pointsize 0.5 "
                                  "linewidth 2 linecolor rgb '{}' title {}",
                                  online ? 1 : 3, online ? 7 : 6, colour(index),
-                                 gnuplot_text(fmt::format("{} {}→{}", mode, layer.in, layer.out))));
+                                 gnuplot_text(fmt::format("{} {}", mode, layer.shape()))));
       plot.add(data, fmt::format("{} linecolor rgb '{}' notitle", kWhisker, colour(index)));
     }
     ++index;

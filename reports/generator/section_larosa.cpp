@@ -70,7 +70,17 @@ std::string layers_section(const Results& results, const std::vector<Layer>& lay
       "scatter, rotate back, dense product) and "
       "online (rotate, top-k, product with the kept rows of rotated weights). Overhead is everything but the "
       "product; LaRoSA "
-      "pays where the product saved is more than the overhead.\n\n";
+      "pays where the product saved is more than the overhead. An unrotated layer selects from its input as "
+      "it is, so rotating and rotating back fall away.\n\n";
+  for (const std::string& dtype : dtypes_of(layers)) {
+    if (!is_phi2_block(layers, dtype)) continue;
+    text +=
+        "A block of phi-2 has these two: q, k, v and fc1 as one product of the rotated input (2560→17920), "
+        "dense and fc2 as one of what attention and gelu wrote (2560 + 10240→2560), which LaRoSA does not "
+        "rotate. The model selects from attention's and gelu's parts separately; here one selection from all "
+        "12800 stands for the two.\n\n";
+    break;
+  }
   for (const Layer& layer : layers) {
     text += fmt::format("**{}**: break-even sparsity of online {}, of naive {}\n\n", escape(layer.name()),
                         break_even_text(layer, kOnline), break_even_text(layer, kNaive));
@@ -109,8 +119,8 @@ std::string totals_table(const std::vector<Layer>& layers, const std::string& dt
                cell(kNaive, verdict), permille < 1000 ? times(1 / (1 - permille / 1000.0)) : kNone});
   }
   return table.empty() ? ""
-                       : fmt::format("**All {} layers together, each called once** (sums of medians)\n\n{}",
-                                     escape(dtype), table.markdown());
+                       : fmt::format("**{} together, each called once** (sums of medians)\n\n{}",
+                                     escape(total_name(layers, dtype)), table.markdown());
 }
 
 std::string speedup_section(const std::vector<Layer>& layers, const std::string& prefix, Album& album) {

@@ -71,13 +71,17 @@ std::string stage_table(const Results& results, const Shape& shape) {
            decodes(row);
   };
   std::set<int> sparsities;
+  bool has_layer = false, has_rotated = false;
   for (const Row* row : results.rows()) {
     if ((row->op == kLayerOp || row->op == "larosa/sparse_gemv") && is_shape(*row))
       sparsities.insert(row->field("sparsity_permille"));
+    if (row->op != kLayerOp || !is_shape(*row)) continue;
+    has_layer = true;
+    has_rotated = has_rotated || row->field("is_rotated", 1) != 0;
   }
   const Row* rotate = best_row(results, [&](const Row& row) {
-    return row.op == "larosa/rotate" && row.field("n") == shape.in && row.dtype == shape.dtype &&
-           decodes(row);
+    return (has_rotated || !has_layer) && row.op == "larosa/rotate" && row.field("n") == shape.in &&
+           row.dtype == shape.dtype && decodes(row);
   });
   add_stage(table, "any", "rotate", rotate);
   for (const int permille : sparsities) {

@@ -35,9 +35,9 @@ std::string totals_sentence(const std::vector<Layer>& layers, const std::string&
   const auto totals = totals_of(layers, dtype, kOnline);
   if (totals.empty()) return "";
   const TotalPoint& point = totals[telling(totals, results)];
-  return fmt::format(" All {} layers together run at {} of the dense speed at {} sparsity ({}).",
-                     escape(dtype), times(point.change.ratio), sparsity(point.sparsity_permille),
-                     name_of(point.change.verdict));
+  return fmt::format(" {} together run at {} of the dense speed at {} sparsity ({}).",
+                     escape(total_name(layers, dtype)), times(point.change.ratio),
+                     sparsity(point.sparsity_permille), name_of(point.change.verdict));
 }
 
 std::string naive_sentence(const std::vector<Layer>& layers) {

@@ -52,8 +52,8 @@ cmp -s out names || fail "names change between runs"
 expect 0 "filtered list" "${real[@]}" --benchmark_list_tests --benchmark_filter=larosa/topk
 grep -vq '^larosa/topk/' out && fail "the list ignores the filter"
 expect 0 "default shapes" "$bin/microbench" --benchmark_list_tests --benchmark_filter=larosa
-for name in larosa/layer/online/bf16/in:2560/out:17920/sparsity_permille:400 \
-            larosa/layer/naive/bf16/in:10240/out:2560/sparsity_permille:750; do
+for name in larosa/layer/online/bf16/in:2560/out:17920/is_rotated:1/sparsity_permille:400 \
+            larosa/layer/naive/bf16/in:12800/out:2560/is_rotated:0/sparsity_permille:750; do
   grep -q "^$name/" out || fail "phi-2's shapes lack $name"
 done
 

@@ -16,6 +16,22 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using trisect::testing::Toy;
 
+/// An op with a flag, as far as reading shapes needs one.
+struct Flagged {
+  static constexpr std::string_view name = "flagged/toy";
+  struct Problem {
+    int is_odd = 0;
+  };
+  static constexpr Field<Problem> fields[] = {{"is_odd", &Problem::is_odd}};
+  struct Args {};
+  using Variant = VariantOf<Problem, Args>;
+  static Cost cost(const Problem&) { return {}; }
+  static Args make(const Problem&, Arena&) { return {}; }
+  static Check check(const Problem&, const Args&, const Args&) { return {}; }
+  static std::vector<Problem> odd_problems() { return {}; }
+  static std::span<const Variant> variants() { return {}; }
+};
+
 class ShapesTest : public ::testing::Test {
  protected:
   ~ShapesTest() override { std::filesystem::remove(path_); }
@@ -116,6 +132,18 @@ TEST_F(ShapesTest, NamesTheFieldThatIsWrong) {
   EXPECT_THAT(refusal(R"({"toy/product": [{"n": 1, "sparsity_permille": 0}]})"),
               HasSubstr("field \"dtype\" is missing"));
   EXPECT_THAT(refusal(R"({"toy/product": [{"n": 1, "m": 1}]})"), HasSubstr("unknown field \"m\""));
+}
+
+TEST_F(ShapesTest, FlagsAreZeroOrOne) {
+  const auto expand = [this](const char* value) {
+    Shapes shapes = load(fmt::format(R"({{"flagged/toy": [{{"is_odd": {}}}]}})", value));
+    return shapes.problems<Flagged>();
+  };
+  const auto both = expand("[0, 1]");
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].is_odd, 0);
+  EXPECT_EQ(both[1].is_odd, 1);
+  for (const char* bad : {"2", "-1", "true"}) EXPECT_THROW(expand(bad), Error) << bad;
 }
 
 TEST_F(ShapesTest, RefusesAnExplosion) {

@@ -16,7 +16,7 @@ TEST(LayersTest, PutsModesOfOneShapeTogether) {
                                       layer_row("ref", 8, 4, 0, 1), layer_row("dense", 4, 4, 0, 1)});
   const auto layers = layers_of(results);
   ASSERT_EQ(layers.size(), 2u);
-  EXPECT_EQ(layers[0].name(), "4→4 bf16");
+  EXPECT_EQ(layers[0].name(), "4→4 rotated bf16");
   ASSERT_EQ(layers[1].points.size(), 2u);
   EXPECT_EQ(layers[1].points[0].sparsity_permille, 0);
   EXPECT_TRUE(layers[1].points[0].modes.empty());
@@ -37,6 +37,34 @@ TEST(LayersTest, RowsWithoutTimeAndOtherRunsAreNoMatch) {
   results.runs[1].rows[0].run = 1;
   EXPECT_FALSE(layers_of(results)[0].points[0].change_of(kOnline))
       << "times of two runs were not taken interleaved";
+}
+
+TEST(LayersTest, ALayerThatIsNotRotatedIsAnotherLayer) {
+  const Results results =
+      results_of({layer_row("dense", 8, 4, 500, 10, false), layer_row("online", 8, 4, 500, 5, false),
+                  layer_row("dense", 8, 4, 500, 10), layer_row("online", 8, 4, 500, 20)});
+  const auto layers = layers_of(results);
+  ASSERT_EQ(layers.size(), 2u);
+  EXPECT_EQ(layers[0].name(), "8→4 rotated bf16");
+  EXPECT_DOUBLE_EQ(layers[0].points[0].change_of(kOnline)->ratio.centre, 0.5);
+  EXPECT_EQ(layers[1].name(), "8→4 unrotated bf16");
+  EXPECT_DOUBLE_EQ(layers[1].points[0].change_of(kOnline)->ratio.centre, 2);
+}
+
+TEST(LayersTest, FilesWithoutTheFieldHaveRotatedLayers) {
+  Row old = testing::row("larosa/layer", "dense", {{"in", 8}, {"out", 4}, {"sparsity_permille", 0}}, 9);
+  EXPECT_TRUE(layers_of(results_of({old})).at(0).rotated);
+}
+
+TEST(LayersTest, KnowsABlockOfPhi2) {
+  const Row in = layer_row("dense", 2560, 17920, 0, 1), out = layer_row("dense", 12800, 2560, 0, 1, false);
+  const auto is_block = [](std::vector<Row> rows) {
+    return is_phi2_block(layers_of(results_of(std::move(rows))), "bf16");
+  };
+  EXPECT_TRUE(is_block({out, in}));
+  EXPECT_FALSE(is_block({in}));
+  EXPECT_FALSE(is_block({in, layer_row("dense", 12800, 2560, 0, 1)}));
+  EXPECT_FALSE(is_block({in, out, layer_row("dense", 2560, 2560, 0, 1)}));
 }
 
 TEST(LayersTest, SeveralRowsOfActivationsAreAnotherProblem) {

@@ -66,7 +66,8 @@ TEST_F(ReadTest, TheSamplesJoinByName) {
   EXPECT_EQ(rotate.time_ns->samples, 3) << "aggregates are no samples";
   EXPECT_DOUBLE_EQ(rotate.time_ns->median, 720e3) << "microseconds become nanoseconds";
   EXPECT_DOUBLE_EQ(*rotate.probe_gbps, (19.2 + 19.0) / 2);
-  EXPECT_EQ(row_named(results, "larosa/layer/naive").stage_ns.size(), 5u);
+  EXPECT_EQ(row_named(results, "larosa/layer/naive/bf16/in:2560/out:17920").stage_ns.size(), 5u);
+  EXPECT_EQ(row_named(results, "larosa/layer/naive/bf16/in:12800/out:2560/is_rotated:0").stage_ns.size(), 3u);
   EXPECT_EQ(results.comparisons[0].baseline.generations.size(), 6u);
   EXPECT_DOUBLE_EQ(*results.comparisons[0].probe_gbps, 19.1);
 }

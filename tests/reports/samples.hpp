@@ -52,8 +52,10 @@ inline Row row(const std::string& op, const std::string& variant, std::map<std::
   return sample;
 }
 
-inline Row layer_row(const std::string& mode, int in, int out, int permille, double time_us) {
-  return row("larosa/layer", mode, {{"in", in}, {"out", out}, {"sparsity_permille", permille}}, time_us);
+inline Row layer_row(const std::string& mode, int in, int out, int permille, double time_us,
+                     bool rotated = true) {
+  return row("larosa/layer", mode,
+             {{"in", in}, {"out", out}, {"is_rotated", rotated}, {"sparsity_permille", permille}}, time_us);
 }
 
 /// A run with nothing to warn of.

@@ -50,6 +50,15 @@ TEST(VerdictTest, SaysWhatNaiveDoesAndAllLayersTogether) {
             HasSubstr("at 50 % sparsity (faster)"), HasSubstr("quality was not measured here")));
 }
 
+TEST(VerdictTest, NamesABlockOfPhi2) {
+  const Results results = testing::results_of(
+      {layer_row("dense", 2560, 17920, 500, 30), layer_row("online", 2560, 17920, 500, 20),
+       layer_row("dense", 12800, 2560, 500, 20, false), layer_row("online", 12800, 2560, 500, 5, false)});
+  EXPECT_THAT(verdict(results),
+              HasSubstr("Both linear layers of a phi-2 block (bf16) together run at 2.00× (2.00–2.00) of the "
+                        "dense speed at 50 % sparsity (faster)"));
+}
+
 TEST(VerdictTest, GenerationComesWithItsPrice) {
   Results results;
   results.comparisons.push_back(testing::quiet_compare());
