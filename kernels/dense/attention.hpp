@@ -7,15 +7,27 @@ namespace trisect::dense {
 
 /// Keys and values in memory, of one layer. Token t, head h of slot s: base + s * slot + t * token + h *
 /// head_dim elements. The strides are bytes; bases and strides are multiples of the element's size.
+/// With a table it lies in page table[s * table_stride + t / page_tokens] as its token t % page_tokens, and
+/// `slot` is the distance of pages.
 struct KvSpan {
   const std::byte *k = nullptr, *v = nullptr;
   std::int64_t slot = 0, token = 0;
   Dtype dtype = Dtype::kF32;
+  const std::int32_t* table = nullptr;
+  std::int64_t table_stride = 0;
+  std::int32_t page_tokens = 1;
+
+  /// Bytes from k or v to a token.
+  std::int64_t offset(std::int64_t slot_index, std::int64_t token_index) const {
+    if (table == nullptr) return slot_index * slot + token_index * token;
+    return table[slot_index * table_stride + token_index / page_tokens] * slot +
+           token_index % page_tokens * token;
+  }
 };
 
 /// Row r, head h of the output: the mean of the values of keys 0..position[r] of slot[r], weighted by
 /// softmax(q . k / sqrt(head_dim)). q and out: f32 [rows][heads * head_dim], rows any stride apart. slot,
-/// position: i32 [1][rows], position >= 0. KV is f32 or bf16 (`dtype`); scores, softmax (its maximum
+/// position: i32 [1][rows], position >= 0. KV is f32, bf16 or f16 (`dtype`); scores, softmax (its maximum
 /// subtracted) and sums are f32. The keys and values of the new tokens must already be in place. Keys beyond
 /// position[r] are never let in: they may hold anything, NaN included. out may be q itself, else no overlap.
 /// Any mixture of rows is one call: several tokens of a slot (prefill: best side by side, ascending) and

@@ -76,7 +76,7 @@ Check Attention::check(const Problem&, const Args& got, const Args& want) {
 
 std::vector<Attention::Problem> Attention::odd_problems() {
   std::vector<Problem> problems;
-  for (const Dtype type : {Dtype::kF32, Dtype::kBf16}) {
+  for (const Dtype type : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
     problems.push_back({1, 1, 1, 1, 1, type});
     problems.push_back({1, 1, 2048, 4, 80, type});  // decode
     problems.push_back({1, 1, 65, 3, 33, type});

@@ -9,9 +9,9 @@ namespace {
 template <class T>
 void attend(const Attention::Problem& problem, const Attention::Args& args, int row, int head) {
   const int n = problem.head_dim, keys = args.position.row<std::int32_t>()[row] + 1;
-  const std::int64_t slot = args.slot.row<std::int32_t>()[row] * args.kv.slot;
+  const std::int32_t slot = args.slot.row<std::int32_t>()[row];
   const auto at = [&](const std::byte* base, int t) {
-    return reinterpret_cast<const T*>(base + slot + t * args.kv.token) + head * n;
+    return reinterpret_cast<const T*>(base + args.kv.offset(slot, t)) + head * n;
   };
   const float* q = args.q.row<float>(row) + head * n;
   std::vector<double> weight(static_cast<std::size_t>(keys)), mean(static_cast<std::size_t>(n));
@@ -39,8 +39,16 @@ void attention_ref(const Attention::Problem& problem, const Attention::Args& arg
 #pragma omp parallel for collapse(2) schedule(dynamic)
   for (int row = 0; row < problem.rows; ++row) {
     for (int head = 0; head < problem.heads; ++head) {
-      problem.dtype == Dtype::kBf16 ? attend<bf16>(problem, args, row, head)
-                                    : attend<float>(problem, args, row, head);
+      switch (problem.dtype) {
+        case Dtype::kBf16:
+          attend<bf16>(problem, args, row, head);
+          break;
+        case Dtype::kF16:
+          attend<f16>(problem, args, row, head);
+          break;
+        default:
+          attend<float>(problem, args, row, head);
+      }
     }
   }
 }

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <type_traits>
 
 #include "kernels/core/threads.hpp"
 #include "kernels/dense/attention_detail.hpp"
@@ -21,14 +22,16 @@
 #define TRISECT_KERNELS_DENSE_ATTENTION_ROWS
 namespace trisect::dense {
 
-constexpr int kBlockKeys = 64;  // whole vectors of any instruction set
+constexpr int kBlockKeys = 64;    // whole vectors of any instruction set
+constexpr int kMostSums = 4 * 8;  // of a head: lanes of the sums for four tokens
 
 /// One query against one block of keys.
 struct RowBlock {
   const float* q;
-  const std::byte *k, *v;  ///< the block's first token
+  std::int64_t offset[kBlockKeys];  ///< of the block's tokens, from the bases of K and V
   int keys;
   float* scores;  ///< scratch, [heads][kBlockKeys]
+  float* pairs;   ///< scratch, [heads * head_dim + heads * kMostSums]
   /// Results for each head: the largest score, the sum of exp(score - largest), and the sum of values so
   /// weighted.
   float *largest, *total, *sums;
@@ -54,16 +57,31 @@ namespace trisect::dense::HWY_NAMESPACE {
 /// beyond the block is the last token once more.
 template <class T>
 struct FourTokens {
-  FourTokens(const std::byte* base, std::int64_t stride, int t, int keys) {
+  FourTokens(const std::byte* base, const RowBlock& block, int t) {
+    const int keys = block.keys;
     for (int i = 0; i < 4; ++i) {
       index[i] = t + i * quarter(keys);
-      at[i] = reinterpret_cast<const T*>(base + std::min(index[i], keys - 1) * stride);
+      at[i] = reinterpret_cast<const T*>(base + block.offset[std::min(index[i], keys - 1)]);
+      next[i] = reinterpret_cast<const T*>(base + block.offset[std::min(index[i] + 1, keys - 1)]);
     }
   }
   static int quarter(int keys) { return (keys + 3) / 4; }
 
+  /// Asks for elements [first, last) of the tokens after these: where layers lie interleaved a row ends
+  /// within a page or two, and with it what the processor fetches ahead by itself. Into the second-level
+  /// cache: four rows and the next four do not fit into the first.
+  HWY_INLINE void prefetch(std::int64_t first, std::int64_t last) const {
+    constexpr std::int64_t kLine = 64 / sizeof(T);
+    for (std::int64_t i = first; i < last; i += kLine) {
+      __builtin_prefetch(next[0] + i, 0, 2);
+      __builtin_prefetch(next[1] + i, 0, 2);
+      __builtin_prefetch(next[2] + i, 0, 2);
+      __builtin_prefetch(next[3] + i, 0, 2);
+    }
+  }
+
   int index[4];
-  const T* at[4];
+  const T *at[4], *next[4];
 };
 
 /// to[i] = the sum of the lanes of the i-th vector.
@@ -89,9 +107,10 @@ void score_keys(const Attention::Problem& problem, const Attention::Args& args, 
   const Floats d;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d)), n = problem.head_dim;
   for (int t = 0; t < FourTokens<T>::quarter(block.keys); ++t) {
-    const FourTokens<T> k(block.k, args.kv.token, t, block.keys);
+    const FourTokens<T> k(args.kv.k, block, t);
     for (int h = 0; h < problem.heads; ++h) {
       const std::int64_t head = h * n;
+      k.prefetch(head, head + n);
       auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
       std::int64_t i = head;
       for (; i + lanes <= head + n; i += lanes) {
@@ -111,6 +130,121 @@ void score_keys(const Attention::Problem& problem, const Attention::Args& args, 
     }
   }
 }
+
+#if HWY_TARGET != HWY_SCALAR
+/// bf16 two at a time: a 32-bit lane holds an even element below an odd one, and each becomes f32 with one
+/// shift or mask. Queries and sums are laid out to match: for each vector of pairs first its even elements,
+/// then its odd ones. Half vectors suffice, and divide the heads of more models.
+using Pair = hn::CappedTag<float, 8>;
+using PairBits = hn::RebindToUnsigned<Pair>;
+
+HWY_INLINE hn::Vec<PairBits> load_pairs(const bf16* p) {
+  return hn::LoadU(PairBits(), reinterpret_cast<const std::uint32_t*>(p));
+}
+HWY_INLINE hn::Vec<Pair> even_of(hn::Vec<PairBits> pairs) {
+  return hn::BitCast(Pair(), hn::ShiftLeft<16>(pairs));
+}
+HWY_INLINE hn::Vec<Pair> odd_of(hn::Vec<PairBits> pairs) {
+  return hn::BitCast(Pair(), hn::And(pairs, hn::Set(PairBits(), 0xffff0000u)));
+}
+
+bool heads_are_pairs(const Attention::Problem& problem) {
+  return problem.head_dim % (2 * static_cast<int>(hn::Lanes(Pair()))) == 0;
+}
+
+/// to[i] = the sum of the `group` floats from[i * group ...], i < count; both powers of two times whole
+/// vectors.
+void sum_groups(float* from, std::int64_t group, std::int64_t count) {
+  const Pair d;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (; group >= 2; group /= 2) {
+    for (std::int64_t i = 0; i < count * group / 2; i += lanes) {
+      hn::Vec<Pair> a, b;
+      hn::LoadInterleaved2(d, from + 2 * i, a, b);
+      hn::StoreU(hn::Add(a, b), d, from + i);
+    }
+  }
+}
+
+void score_pairs(const Attention::Problem& problem, const Attention::Args& args, const RowBlock& block) {
+  const Pair d;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d)), n = problem.head_dim;
+  const std::int64_t width = n * problem.heads;
+  float* q = block.pairs;
+  for (std::int64_t i = 0; i < width; i += 2 * lanes) {
+    hn::Vec<Pair> even, odd;
+    hn::LoadInterleaved2(d, block.q + i, even, odd);
+    hn::StoreU(even, d, q + i);
+    hn::StoreU(odd, d, q + i + lanes);
+  }
+  float* sums = q + width;  // [heads][4][lanes], and room for whole vectors
+  for (int t = 0; t < FourTokens<bf16>::quarter(block.keys); ++t) {
+    const FourTokens<bf16> k(args.kv.k, block, t);
+    for (int h = 0; h < problem.heads; ++h) {
+      k.prefetch(h * n, h * n + n);
+      auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+      for (std::int64_t i = h * n; i < h * n + n; i += 2 * lanes) {
+        const auto q_even = hn::LoadU(d, q + i), q_odd = hn::LoadU(d, q + i + lanes);
+        const auto k0 = load_pairs(k.at[0] + i), k1 = load_pairs(k.at[1] + i);
+        const auto k2 = load_pairs(k.at[2] + i), k3 = load_pairs(k.at[3] + i);
+        s0 = hn::MulAdd(q_even, even_of(k0), s0);
+        s1 = hn::MulAdd(q_even, even_of(k1), s1);
+        s2 = hn::MulAdd(q_even, even_of(k2), s2);
+        s3 = hn::MulAdd(q_even, even_of(k3), s3);
+        s0 = hn::MulAdd(q_odd, odd_of(k0), s0);
+        s1 = hn::MulAdd(q_odd, odd_of(k1), s1);
+        s2 = hn::MulAdd(q_odd, odd_of(k2), s2);
+        s3 = hn::MulAdd(q_odd, odd_of(k3), s3);
+      }
+      float* to = sums + h * 4 * lanes;
+      hn::StoreU(s0, d, to);
+      hn::StoreU(s1, d, to + lanes);
+      hn::StoreU(s2, d, to + 2 * lanes);
+      hn::StoreU(s3, d, to + 3 * lanes);
+    }
+    sum_groups(sums, lanes, 4 * std::int64_t{problem.heads});
+    for (int h = 0; h < problem.heads; ++h) {
+      for (int j = 0; j < 4; ++j)
+        block.scores[h * kBlockKeys + std::min(k.index[j], block.keys - 1)] = sums[4 * h + j];
+    }
+  }
+}
+
+void sum_pairs(const Attention::Problem& problem, const Attention::Args& args, const RowBlock& block) {
+  const Pair d;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d)), n = problem.head_dim;
+  const std::int64_t width = n * problem.heads;
+  float* sums = block.pairs;
+  std::fill_n(sums, width, 0.0f);
+  for (int t = 0; t < FourTokens<bf16>::quarter(block.keys); ++t) {
+    const FourTokens<bf16> v(args.kv.v, block, t);
+    for (int h = 0; h < problem.heads; ++h) {
+      v.prefetch(h * n, h * n + n);
+      const float* scores = block.scores + h * kBlockKeys;
+      const auto weight = [&](int j) HWY_ATTR {
+        return hn::Set(d, v.index[j] < block.keys ? scores[v.index[j]] : 0.0f);
+      };
+      const auto w0 = weight(0), w1 = weight(1), w2 = weight(2), w3 = weight(3);
+      for (std::int64_t i = h * n; i < h * n + n; i += 2 * lanes) {
+        const auto v0 = load_pairs(v.at[0] + i), v1 = load_pairs(v.at[1] + i);
+        const auto v2 = load_pairs(v.at[2] + i), v3 = load_pairs(v.at[3] + i);
+        auto even = hn::MulAdd(w0, even_of(v0), hn::LoadU(d, sums + i));
+        auto odd = hn::MulAdd(w0, odd_of(v0), hn::LoadU(d, sums + i + lanes));
+        even = hn::MulAdd(w1, even_of(v1), even);
+        odd = hn::MulAdd(w1, odd_of(v1), odd);
+        even = hn::MulAdd(w2, even_of(v2), even);
+        odd = hn::MulAdd(w2, odd_of(v2), odd);
+        even = hn::MulAdd(w3, even_of(v3), even);
+        odd = hn::MulAdd(w3, odd_of(v3), odd);
+        hn::StoreU(even, d, sums + i);
+        hn::StoreU(odd, d, sums + i + lanes);
+      }
+    }
+  }
+  for (std::int64_t i = 0; i < width; i += 2 * lanes)
+    hn::StoreInterleaved2(hn::LoadU(d, sums + i), hn::LoadU(d, sums + i + lanes), d, block.sums + i);
+}
+#endif
 
 void weigh_keys(const Attention::Problem& problem, const RowBlock& block) {
   const Floats d;
@@ -138,12 +272,13 @@ template <class T>
 void sum_values(const Attention::Problem& problem, const Attention::Args& args, const RowBlock& block) {
   std::fill_n(block.sums, std::int64_t{problem.heads} * problem.head_dim, 0.0f);
   for (int t = 0; t < FourTokens<T>::quarter(block.keys); ++t) {
-    const FourTokens<T> v(block.v, args.kv.token, t, block.keys);
+    const FourTokens<T> v(args.kv.v, block, t);
     for (int h = 0; h < problem.heads; ++h) {
       float w[4];
       for (int j = 0; j < 4; ++j)
         w[j] = v.index[j] < block.keys ? block.scores[h * kBlockKeys + v.index[j]] : 0.0f;
       const std::int64_t head = std::int64_t{h} * problem.head_dim;
+      v.prefetch(head, head + problem.head_dim);
       for_each_vector(problem.head_dim, [&](auto d, std::int64_t i) HWY_ATTR {
         i += head;
         auto a = hn::MulAdd(hn::Set(d, w[0]), load_f32(d, v.at[0] + i), hn::LoadU(d, block.sums + i));
@@ -156,11 +291,30 @@ void sum_values(const Attention::Problem& problem, const Attention::Args& args, 
   }
 }
 
-void attend_block(const Attention::Problem& problem, const Attention::Args& args, const RowBlock& block) {
-  const bool narrow = problem.dtype == Dtype::kBf16;
-  narrow ? score_keys<bf16>(problem, args, block) : score_keys<float>(problem, args, block);
+template <class T>
+void attend_block_of(const Attention::Problem& problem, const Attention::Args& args, const RowBlock& block) {
+#if HWY_TARGET != HWY_SCALAR
+  if (std::is_same_v<T, bf16> && heads_are_pairs(problem)) {
+    score_pairs(problem, args, block);
+    weigh_keys(problem, block);
+    sum_pairs(problem, args, block);
+    return;
+  }
+#endif
+  score_keys<T>(problem, args, block);
   weigh_keys(problem, block);
-  narrow ? sum_values<bf16>(problem, args, block) : sum_values<float>(problem, args, block);
+  sum_values<T>(problem, args, block);
+}
+
+void attend_block(const Attention::Problem& problem, const Attention::Args& args, const RowBlock& block) {
+  switch (problem.dtype) {
+    case Dtype::kBf16:
+      return attend_block_of<bf16>(problem, args, block);
+    case Dtype::kF16:
+      return attend_block_of<f16>(problem, args, block);
+    default:
+      return attend_block_of<float>(problem, args, block);
+  }
 }
 
 /// One head of a row, whose blocks are [first, last): out = the mean of its values.
@@ -211,22 +365,27 @@ void attend_rows(const Attention::Problem& problem, const Attention::Args& args,
     const int blocks = start[rows];
 
     thread_local Scratch scratch;
-    const std::int64_t of_partials = blocks * (2 * heads + width), of_scores = heads * kBlockKeys;
-    float* floats = scratch.reserve<float>(of_partials + thread_count() * of_scores);
+    const std::int64_t of_partials = blocks * (2 * heads + width),
+                       of_thread = heads * (kBlockKeys + kMostSums) + width;
+    float* floats = scratch.reserve<float>(of_partials + thread_count() * of_thread);
     const Partials partials{floats, heads, width};
 #pragma omp parallel
     {
-      float* scores = floats + of_partials + omp_get_thread_num() * of_scores;
+      float* scores = floats + of_partials + omp_get_thread_num() * of_thread;
 #pragma omp for schedule(dynamic)
       for (int b = 0; b < blocks; ++b) {
         const int i = static_cast<int>(std::upper_bound(start, start + rows, b) - start) - 1;
         const int row = first + i, key = (b - start[i]) * kBlockKeys;
-        const std::int64_t offset = slot[row] * args.kv.slot + key * args.kv.token;
-        HWY_DYNAMIC_DISPATCH(attend_block)
-        (problem, args,
-         {args.q.row<float>(row), args.kv.k + offset, args.kv.v + offset,
-          std::min(kBlockKeys, position[row] + 1 - key), scores, partials.largest(b), partials.total(b),
-          partials.sums(b)});
+        RowBlock block{.q = args.q.row<float>(row),
+                       .offset = {},
+                       .keys = std::min(kBlockKeys, position[row] + 1 - key),
+                       .scores = scores,
+                       .pairs = scores + heads * kBlockKeys,
+                       .largest = partials.largest(b),
+                       .total = partials.total(b),
+                       .sums = partials.sums(b)};
+        for (int t = 0; t < block.keys; ++t) block.offset[t] = args.kv.offset(slot[row], key + t);
+        HWY_DYNAMIC_DISPATCH(attend_block)(problem, args, block);
       }
 #pragma omp for schedule(static)
       for (std::int64_t i = 0; i < rows * heads; ++i) {

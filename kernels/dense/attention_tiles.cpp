@@ -117,12 +117,15 @@ class TileHead {
     const int keys = static_cast<int>(*std::max_element(position_, position_ + rows_)) + 1;
     for (int key = 0; key < keys; key += kBlockKeys) {
       const int count = std::min(kBlockKeys, keys - key);
-      if (args_.kv.dtype == Dtype::kBf16) {
-        load_block<bf16>(args_.kv.k, key, count, k_, problem_.head_dim);
-        load_block<bf16>(args_.kv.v, key, count, v_, width_);
-      } else {
-        load_block<float>(args_.kv.k, key, count, k_, problem_.head_dim);
-        load_block<float>(args_.kv.v, key, count, v_, width_);
+      switch (args_.kv.dtype) {
+        case Dtype::kBf16:
+          load_blocks<bf16>(key, count);
+          break;
+        case Dtype::kF16:
+          load_blocks<f16>(key, count);
+          break;
+        default:
+          load_blocks<float>(key, count);
       }
       for (int strip = 0; strip < rows_; strip += kStripRows) attend(strip, key, count);
     }
@@ -151,10 +154,16 @@ class TileHead {
   }
 
   template <class T>
+  void load_blocks(int key, int count) {
+    load_block<T>(args_.kv.k, key, count, k_, problem_.head_dim);
+    load_block<T>(args_.kv.v, key, count, v_, width_);
+  }
+
+  template <class T>
   void load_block(const std::byte* base, int key, int count, float* to, std::int64_t stride) {
-    base += args_.slot.row<std::int32_t>()[tile_.first] * args_.kv.slot;
+    const std::int32_t slot = args_.slot.row<std::int32_t>()[tile_.first];
     for (int t = 0; t < count; ++t) {
-      const T* from = reinterpret_cast<const T*>(base + (key + t) * args_.kv.token) + column_;
+      const T* from = reinterpret_cast<const T*>(base + args_.kv.offset(slot, key + t)) + column_;
       for_each_vector(problem_.head_dim, [&](auto d, std::int64_t i) HWY_ATTR {
         hn::StoreU(load_f32(d, from + i), d, to + t * stride + i);
       });

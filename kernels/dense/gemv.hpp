@@ -15,11 +15,11 @@ struct Gemv {
   static constexpr Field<Problem> fields[] = {{"in", &Problem::in}, {"out", &Problem::out}};
 
   struct Args {
-    View x;     ///< f32 [1][in]
-    View w;     ///< [in][out], input-major; rows may be `stride` apart (oneDNN's variants too)
-    View bias;  ///< f32 [1][out], or empty
-    View y;     ///< f32 [1][out]; must not overlap the others
-    bool accumulate = false;         ///< y += instead of y =
+    View x;                   ///< f32 [1][in]
+    View w;                   ///< [in][out], input-major; rows may be `stride` apart (oneDNN's variants too)
+    View bias;                ///< f32 [1][out], or empty
+    View y;                   ///< f32 [1][out]; must not overlap the others
+    bool accumulate = false;  ///< y += instead of y =
     std::shared_ptr<void> prepared;  ///< packed weights, for the variant that wants them
   };
   using Variant = VariantOf<Problem, Args>;
@@ -33,7 +33,8 @@ struct Gemv {
   static std::span<const Variant> variants();
 };
 
-/// Bound on the relative L2 error of a product with weights of this type: bf16 products round the activations too.
+/// Bound on the relative L2 error of a product with weights of this type: bf16 products round the activations
+/// too.
 double product_tolerance(Dtype weights);
 
 }  // namespace trisect::dense

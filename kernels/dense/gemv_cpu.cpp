@@ -49,7 +49,10 @@ Cost Gemv::cost(const Problem& p) {
 Gemv::Args Gemv::make(const Problem& p, Arena& arena) {
   return {arena.input(Dtype::kF32, 1, p.in),
           arena.weight(p.dtype, p.in, p.out, 1 / std::sqrt(static_cast<float>(p.in))),
-          arena.input(Dtype::kF32, 1, p.out), arena.output(Dtype::kF32, 1, p.out), false, nullptr};
+          arena.input(Dtype::kF32, 1, p.out),
+          arena.output(Dtype::kF32, 1, p.out),
+          false,
+          nullptr};
 }
 
 Check Gemv::check(const Problem& p, const Args& got, const Args& want) {

@@ -1,6 +1,6 @@
-// The product of a vector with chosen rows of an input-major matrix: y = sum over j of value[j] * w[index[j]][:].
-// With every row it is the dense product of decoding, with the kept rows LaRoSA's sparse one; both stream whole rows
-// of weights from memory once, so time follows the number of rows.
+// The product of a vector with chosen rows of an input-major matrix: y = sum over j of value[j] *
+// w[index[j]][:]. With every row it is the dense product of decoding, with the kept rows LaRoSA's sparse one;
+// both stream whole rows of weights from memory once, so time follows the number of rows.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ void row_product_ref(const RowProduct& product);
 /// f32 multiply-add over Highway's widest vectors; f32 and bf16 weights.
 void row_product_fma(const RowProduct& product);
 
-/// bf16 weights only: factors rounded to bf16, two rows merged into pairs of lanes for vdpbf16ps, f32 accumulation
-/// (denormals count as zero, as the instruction has it). Only where row_product_bf16_runs().
+/// bf16 weights only: factors rounded to bf16, two rows merged into pairs of lanes for vdpbf16ps, f32
+/// accumulation (denormals count as zero, as the instruction has it). Only where row_product_bf16_runs().
 void row_product_bf16(const RowProduct& product);
 Availability row_product_bf16_runs(Dtype weights);
 

@@ -1,4 +1,5 @@
-// Highway has no bf16 dot product of this shape, so this one file is written in intrinsics under a target attribute.
+// Highway has no bf16 dot product of this shape, so this one file is written in intrinsics under a target
+// attribute.
 #include <immintrin.h>
 
 #include <cstring>
@@ -23,15 +24,17 @@ TRISECT_TARGET inline __m512 dot(__m512 sum, __m512i rows, __m512bh factors) {
   return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(rows), factors);
 }
 
-/// sums (in merged order, see below) += the rows of one pass over `columns`, a multiple of kStep. Meanwhile the rows of
-/// the next pass are fetched into the second-level cache: the hardware prefetchers lose time at each of so many starts.
+/// sums (in merged order, see below) += the rows of one pass over `columns`, a multiple of kStep. Meanwhile
+/// the rows of the next pass are fetched into the second-level cache: the hardware prefetchers lose time at
+/// each of so many starts.
 TRISECT_TARGET void add_rows(const bf16* const rows[kRowsPerPass], const bf16* const next_rows[kRowsPerPass],
                              const __m512bh factors[kRowsPerPass / 2], long columns, float* sums) {
   for (long c = 0; c < columns; c += kStep) {
     __m512 low = _mm512_load_ps(sums + c), high = _mm512_load_ps(sums + c + 16);
 #pragma GCC unroll 8
     for (int pair = 0; pair < kRowsPerPass / 2; ++pair) {
-      const __m512i a = _mm512_loadu_si512(rows[2 * pair] + c), b = _mm512_loadu_si512(rows[2 * pair + 1] + c);
+      const __m512i a = _mm512_loadu_si512(rows[2 * pair] + c),
+                    b = _mm512_loadu_si512(rows[2 * pair + 1] + c);
       low = dot(low, _mm512_unpacklo_epi16(a, b), factors[pair]);
       high = dot(high, _mm512_unpackhi_epi16(a, b), factors[pair]);
     }
@@ -42,7 +45,8 @@ TRISECT_TARGET void add_rows(const bf16* const rows[kRowsPerPass], const bf16* c
   }
 }
 
-/// Unpacking works within 128-bit lanes: column 8g + i of a step is in `low` (i < 4) or `high`, at 4g + i mod 4.
+/// Unpacking works within 128-bit lanes: column 8g + i of a step is in `low` (i < 4) or `high`, at 4g + i
+/// mod 4.
 TRISECT_TARGET void restore_order(long columns, float* sums) {
   const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
   const __m512i second = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);

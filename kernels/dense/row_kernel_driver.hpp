@@ -18,9 +18,10 @@ inline float* row_scratch(std::size_t floats) {
   return buffer.as<float>();
 }
 
-/// Calls kernel(first_row, last_row, first_column, columns, sums) on every thread: it writes to sums[0..columns) the
-/// sum over its rows. Threads divide the rows, so that each streams through memory without gaps, and add their partial
-/// sums at the end. Columns are taken in tiles wide enough for long runs, whose sums stay in the second-level cache.
+/// Calls kernel(first_row, last_row, first_column, columns, sums) on every thread: it writes to
+/// sums[0..columns) the sum over its rows. Threads divide the rows, so that each streams through memory
+/// without gaps, and add their partial sums at the end. Columns are taken in tiles wide enough for long runs,
+/// whose sums stay in the second-level cache.
 template <class Kernel>
 void run_row_product(const RowProduct& product, Kernel kernel) {
   constexpr long kTile = 17920;  // phi-2's q|k|v|fc1 in one piece

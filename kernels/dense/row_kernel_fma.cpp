@@ -22,8 +22,8 @@ HWY_INLINE hn::Vec<D> load_weights(D d, const bf16* p) {
   return hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const hwy::bfloat16_t*>(p)));
 }
 
-/// sums[0..columns) += eight rows; absent ones have factor zero and repeat a present one's address. The rows of the next
-/// pass are fetched into the second-level cache meanwhile.
+/// sums[0..columns) += eight rows; absent ones have factor zero and repeat a present one's address. The rows
+/// of the next pass are fetched into the second-level cache meanwhile.
 template <class T>
 void add_rows(const T* const rows[kRowsPerPass], const T* const next_rows[kRowsPerPass],
               const float factors[kRowsPerPass], long columns, float* sums) {
@@ -52,7 +52,9 @@ void add_rows(const T* const rows[kRowsPerPass], const T* const next_rows[kRowsP
 
 template <class T>
 void product_as(const RowProduct& product) {
-  const auto row_at = [&](long j) { return product.w.row<T>(product.index != nullptr ? product.index[j] : j); };
+  const auto row_at = [&](long j) {
+    return product.w.row<T>(product.index != nullptr ? product.index[j] : j);
+  };
   run_row_product(product, [&](long first, long last, long column, long columns, float* sums) {
     std::fill_n(sums, columns, 0.0f);
     for (long j = first; j < last; j += kRowsPerPass) {

@@ -37,6 +37,12 @@ HWY_INLINE hn::Vec<D> load_f32(D d, const bf16* p) {
   return hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const hwy::bfloat16_t*>(p)));
 }
 
+template <class D>
+HWY_INLINE hn::Vec<D> load_f32(D d, const f16* p) {
+  const hn::Rebind<hwy::float16_t, D> narrow;
+  return hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const hwy::float16_t*>(p)));
+}
+
 }  // namespace trisect::dense::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

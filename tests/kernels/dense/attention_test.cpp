@@ -50,7 +50,7 @@ struct Rows {
 
 /// The output for queries that depend on (slot, position) alone, so that the same token may come in any
 /// company.
-Buffer attend(Kernel* kernel, const Cache& cache, const Rows& rows) {
+Buffer attend(Kernel* kernel, const KvSpan& span, const Rows& rows) {
   const int count = static_cast<int>(rows.slot.size());
   const Buffer q(Dtype::kF32, count, Cache::kWidth + 5);
   Buffer out(Dtype::kF32, count, Cache::kWidth);
@@ -58,10 +58,13 @@ Buffer attend(Kernel* kernel, const Cache& cache, const Rows& rows) {
     const auto at = static_cast<std::size_t>(r);
     fill_normal(q.view().rows_from(r, 1), static_cast<Seed>(rows.slot[at] * 1000 + rows.position[at]), 1);
   }
-  kernel({count, 1, 1, Cache::kHeads, Cache::kHead, cache.span().dtype},
+  kernel({count, 1, 1, Cache::kHeads, Cache::kHead, span.dtype},
          {q.view().columns(0, Cache::kWidth), View::of(rows.slot.data(), 1, count),
-          View::of(rows.position.data(), 1, count), out.view(), cache.span()});
+          View::of(rows.position.data(), 1, count), out.view(), span});
   return out;
+}
+Buffer attend(Kernel* kernel, const Cache& cache, const Rows& rows) {
+  return attend(kernel, cache.span(), rows);
 }
 
 void expect_close(const Buffer& got, const Buffer& want, double tolerance) {
@@ -77,7 +80,7 @@ class Attentions : public ::testing::TestWithParam<std::tuple<Kernel*, Dtype>> {
 INSTANTIATE_TEST_SUITE_P(All, Attentions,
                          ::testing::Combine(::testing::Values(attention_ref, attention_cpu_rows,
                                                               attention_cpu_tiles),
-                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+                                            ::testing::Values(Dtype::kF32, Dtype::kBf16, Dtype::kF16)));
 
 TEST_P(Attentions, TakeAnyMixtureOfRows) {
   Rows rows;
@@ -118,6 +121,38 @@ TEST_P(Attentions, NeverReadKeysBeyondTheRow) {
   EXPECT_EQ(check.status, CheckStatus::kPass) << check.detail;
 }
 
+TEST_P(Attentions, FindTokensThroughATable) {
+  constexpr int kPage = 16, kPages = (Cache::kTokens + kPage - 1) / kPage;
+  const Cache paged(cache.span().dtype);
+  std::vector<std::int32_t> table(Cache::kSlots * kPages);
+  // Slots of 300 tokens do not consist of whole pages: all pages come from the pool of one slot after the
+  // other.
+  constexpr int kPool = Cache::kSlots * Cache::kTokens / kPage, kShort = kPool / Cache::kSlots * kPage;
+  for (int i = 0; i < kPool; ++i) {
+    const int slot = i % Cache::kSlots, page = i / Cache::kSlots, at = (i * 23 + 5) % kPool;
+    table[static_cast<std::size_t>(slot * kPages + page)] = at;
+    for (int t = 0; t < kPage; ++t) {
+      const std::int64_t from = slot * Cache::kTokens + page * kPage + t, to = at * kPage + t;
+      std::memcpy(paged.k.view().byte_row(to), cache.k.view().byte_row(from),
+                  2 * Cache::kWidth * size_of(paged.k.view().dtype));
+      std::memcpy(paged.v.view().byte_row(to), cache.v.view().byte_row(from),
+                  2 * Cache::kWidth * size_of(paged.v.view().dtype));
+    }
+  }
+  KvSpan span = paged.span();
+  span.slot = kPage * span.token;
+  span.table = table.data();
+  span.table_stride = kPages;
+  span.page_tokens = kPage;
+  Rows rows;
+  rows.add(0, 0, kShort - 1);
+  rows.add(1, 200, 200);
+  rows.add(2, kShort - 3, kShort - 1);
+  const Buffer got = attend(kernel(), span, rows), want = attend(kernel(), cache, rows);
+  const Check check = check_equal(got.view(), want.view());  // the same sums in the same order
+  EXPECT_EQ(check.status, CheckStatus::kPass) << check.detail;
+}
+
 TEST_P(Attentions, KeepALaterTokensNanFromItsPredecessors) {
   Rows rows;
   rows.add(0, 60, 99);
@@ -150,6 +185,7 @@ TEST_P(Attentions, SurviveLargeScores) {
       const float value = t == 40 ? 100.0f : -100.0f;
       if (cache.k.view().dtype == Dtype::kF32) cache.k.view().row<float>(t)[c] = value;
       if (cache.k.view().dtype == Dtype::kBf16) cache.k.view().row<bf16>(t)[c] = to_bf16(value);
+      if (cache.k.view().dtype == Dtype::kF16) cache.k.view().row<f16>(t)[c] = to_f16(value);
     }
   }
   Rows rows;

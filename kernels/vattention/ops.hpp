@@ -1,0 +1,13 @@
+// The ops of the family, for tests, benchmarks and lists.
+#pragma once
+
+#include <tuple>
+
+#include "kernels/vattention/append.hpp"
+#include "kernels/vattention/decode_attention.hpp"
+
+namespace trisect::vattention {
+
+using Ops = std::tuple<Append, DecodeAttention>;
+
+}  // namespace trisect::vattention
