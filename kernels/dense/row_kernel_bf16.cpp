@@ -11,7 +11,6 @@ namespace {
 
 #define TRISECT_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
 
-constexpr int kRowsPerPass = 16;
 constexpr long kStep = 32;  // columns per iteration: one register of bf16, two of f32 sums
 
 /// Two factors as the bf16 pair that multiplies two merged rows.
@@ -24,10 +23,8 @@ TRISECT_TARGET inline __m512 dot(__m512 sum, __m512i rows, __m512bh factors) {
   return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(rows), factors);
 }
 
-/// sums (in merged order, see below) += the rows of one pass over `columns`, a multiple of kStep. Meanwhile
-/// the rows of the next pass are fetched into the second-level cache: the hardware prefetchers lose time at
-/// each of so many starts.
-TRISECT_TARGET void add_rows(const bf16* const rows[kRowsPerPass], const bf16* const next_rows[kRowsPerPass],
+/// sums (in merged order, see below) += the rows of one pass over `columns`, a multiple of kStep.
+TRISECT_TARGET void add_rows(const bf16* const rows[kRowsPerPass], NextRows next,
                              const __m512bh factors[kRowsPerPass / 2], long columns, float* sums) {
   for (long c = 0; c < columns; c += kStep) {
     __m512 low = _mm512_load_ps(sums + c), high = _mm512_load_ps(sums + c + 16);
@@ -40,8 +37,7 @@ TRISECT_TARGET void add_rows(const bf16* const rows[kRowsPerPass], const bf16* c
     }
     _mm512_store_ps(sums + c, low);
     _mm512_store_ps(sums + c + 16, high);
-#pragma GCC unroll 16
-    for (int r = 0; r < kRowsPerPass; ++r) _mm_prefetch(next_rows[r] + c, _MM_HINT_T1);
+    next.fetch<kRowsPerPass * kStep* long{sizeof(bf16)}>();
   }
 }
 
@@ -65,7 +61,8 @@ TRISECT_TARGET void product_part(const RowProduct& product, long first, long las
   };
   const long whole = columns / kStep * kStep;
   for (long j = first; j < last; j += kRowsPerPass) {
-    const bf16 *rows[kRowsPerPass], *next_rows[kRowsPerPass];
+    const bf16* rows[kRowsPerPass];
+    const void* next_rows[kRowsPerPass];
     __m512bh factors[kRowsPerPass / 2];
     for (int r = 0; r < kRowsPerPass; ++r) {
       rows[r] = row_at(std::min(j + r, last - 1));
@@ -75,7 +72,7 @@ TRISECT_TARGET void product_part(const RowProduct& product, long first, long las
       const auto factor = [&](int i) { return j + i < last ? product.value[j + i] : 0.0f; };
       factors[r / 2] = factor_pair(factor(r), factor(r + 1));
     }
-    add_rows(rows, next_rows, factors, whole, sums);
+    add_rows(rows, {next_rows, whole * long{sizeof(bf16)}}, factors, whole, sums);
   }
   restore_order(whole, sums);
   for (long j = first; j < last && whole < columns; ++j) {

@@ -11,12 +11,35 @@
 
 namespace trisect::dense {
 
-/// Grows, never shrinks; one for each calling thread, so that concurrent callers do not share.
-inline float* row_scratch(std::size_t floats) {
-  thread_local Buffer buffer;
-  if (buffer.bytes() < floats * sizeof(float)) buffer = Buffer(floats * sizeof(float));
-  return buffer.as<float>();
-}
+constexpr int kRowsPerPass =
+    8;  // of weights that are multiplied at a time: each pass reads and writes the sums once
+
+/// Fetches the rows of the next pass into the second-level cache while a pass is computed, a few lines a
+/// step, in the order of their addresses: memory is read in one stream, as the hardware's prefetchers like it
+/// best.
+class NextRows {
+ public:
+  NextRows(const void* const rows[kRowsPerPass], long bytes) : rows_(rows), bytes_(bytes) { begin(0); }
+
+  template <long kBytes>
+  void fetch() {
+    for (long line = 0; line < kBytes; line += 64) __builtin_prefetch(at_ + line, 0, 2);
+    at_ += kBytes;
+    if (at_ >= end_ && row_ + 1 < kRowsPerPass) begin(row_ + 1);
+  }
+
+ private:
+  void begin(int row) {
+    row_ = row;
+    at_ = static_cast<const char*>(rows_[row]);
+    end_ = at_ + bytes_;
+  }
+
+  const void* const* rows_;
+  long bytes_;
+  int row_ = 0;
+  const char *at_ = nullptr, *end_ = nullptr;
+};
 
 /// Calls kernel(first_row, last_row, first_column, columns, sums) on every thread: it writes to
 /// sums[0..columns) the sum over its rows. Threads divide the rows, so that each streams through memory
@@ -25,16 +48,16 @@ inline float* row_scratch(std::size_t floats) {
 template <class Kernel>
 void run_row_product(const RowProduct& product, Kernel kernel) {
   constexpr long kTile = 17920;  // phi-2's q|k|v|fc1 in one piece
-  constexpr long kRowUnit = 16;  // rows are divided in whole passes of the kernels
   constexpr long kSlack = 64;    // kernels may write whole registers past the end
   const long out = product.w.cols;
   const std::size_t padded = static_cast<std::size_t>((out + kSlack - 1) / kSlack * kSlack + kSlack);
   const int threads = thread_count();
-  float* scratch = row_scratch(padded * static_cast<std::size_t>(threads));
+  thread_local Scratch memory;
+  float* scratch = memory.reserve<float>(static_cast<std::int64_t>(padded) * threads);
 #pragma omp parallel num_threads(threads)
   {
     const int thread = omp_get_thread_num();
-    const Range rows = split(product.count, thread, threads, kRowUnit);
+    const Range rows = split(product.count, thread, threads, kRowsPerPass);
     float* sums = scratch + static_cast<std::size_t>(thread) * padded;
     for (long column = 0; column < out; column += kTile) {
       kernel(rows.first, rows.last, column, std::min(kTile, out - column), sums + column);

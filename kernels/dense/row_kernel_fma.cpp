@@ -10,8 +10,6 @@ HWY_BEFORE_NAMESPACE();
 namespace trisect::dense::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int kRowsPerPass = 8;
-
 template <class D>
 HWY_INLINE hn::Vec<D> load_weights(D d, const float* p) {
   return hn::LoadU(d, p);
@@ -22,11 +20,10 @@ HWY_INLINE hn::Vec<D> load_weights(D d, const bf16* p) {
   return hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const hwy::bfloat16_t*>(p)));
 }
 
-/// sums[0..columns) += eight rows; absent ones have factor zero and repeat a present one's address. The rows
-/// of the next pass are fetched into the second-level cache meanwhile.
+/// sums[0..columns) += eight rows; absent ones have factor zero and repeat a present one's address.
 template <class T>
-void add_rows(const T* const rows[kRowsPerPass], const T* const next_rows[kRowsPerPass],
-              const float factors[kRowsPerPass], long columns, float* sums) {
+void add_rows(const T* const rows[kRowsPerPass], NextRows next, const float factors[kRowsPerPass],
+              long columns, float* sums) {
   const hn::ScalableTag<float> d;
   const long lanes = static_cast<long>(hn::Lanes(d));
   const auto f0 = hn::Set(d, factors[0]), f1 = hn::Set(d, factors[1]), f2 = hn::Set(d, factors[2]),
@@ -43,7 +40,7 @@ void add_rows(const T* const rows[kRowsPerPass], const T* const next_rows[kRowsP
     a = hn::MulAdd(f6, load_weights(d, rows[6] + c), a);
     b = hn::MulAdd(f7, load_weights(d, rows[7] + c), b);
     hn::StoreU(hn::Add(a, b), d, sums + c);
-    for (int r = 0; r < kRowsPerPass; ++r) __builtin_prefetch(next_rows[r] + c, 0, 2);
+    next.fetch<kRowsPerPass* long{sizeof(T)} * long{hn::MaxLanes(d)}>();
   }
   for (; c < columns; ++c) {
     for (int r = 0; r < kRowsPerPass; ++r) sums[c] += factors[r] * to_f32(rows[r][c]);
@@ -58,14 +55,15 @@ void product_as(const RowProduct& product) {
   run_row_product(product, [&](long first, long last, long column, long columns, float* sums) {
     std::fill_n(sums, columns, 0.0f);
     for (long j = first; j < last; j += kRowsPerPass) {
-      const T *rows[kRowsPerPass], *next_rows[kRowsPerPass];
+      const T* rows[kRowsPerPass];
+      const void* next_rows[kRowsPerPass];
       float factors[kRowsPerPass];
       for (int r = 0; r < kRowsPerPass; ++r) {
         rows[r] = row_at(std::min(j + r, last - 1)) + column;
         next_rows[r] = row_at(std::min(j + kRowsPerPass + r, last - 1)) + column;
         factors[r] = j + r < last ? product.value[j + r] : 0.0f;
       }
-      add_rows(rows, next_rows, factors, columns, sums);
+      add_rows(rows, {next_rows, columns * long{sizeof(T)}}, factors, columns, sums);
     }
   });
 }
