@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,12 +11,19 @@
 #include <vector>
 
 #include "kernels/core/op.hpp"
+#include "microbench/harness/session.hpp"
 
 namespace trisect::microbench {
 
-/// kSkipped: cannot run here. kError: threw, or was interrupted; not measured.
+/// kSkipped: cannot run here, or the run ended before it came to it. kError: threw, or could not be measured.
 enum class Status { kPass, kFail, kMistrusted, kSkipped, kError };
 std::string_view name_of(Status status);
+
+/// One repetition that went well.
+struct Sample {
+  double seconds = 0;  ///< of all its calls
+  std::map<std::string, double> counters;
+};
 
 /// One benchmark: a row of the manifest.
 struct Row {
@@ -28,14 +36,16 @@ struct Row {
   Cost cost;
   std::int64_t iterations = 1;
   int repetitions = 1;
-  int completed = 0;  ///< of the repetitions
+  std::vector<Sample> samples;  ///< of the repetitions so far
   std::size_t copies = 0;
   std::string_view weights = "none";  ///< cold, hot (they fit in the cache) or none
   std::optional<Check> check;         ///< the worst one; none before the first
   Status status = Status::kPass;
-  std::string reason;  ///< why it is not a pass
+  std::string reason;  ///< why it is not a pass, or how it was cut short
 
   bool measurable() const { return status == Status::kPass || status == Status::kMistrusted; }
+  bool complete() const { return static_cast<int>(samples.size()) == repetitions; }
+  std::string base_name() const { return benchmark.substr(0, benchmark.find("/iterations:")); }
   void give_up(Status with, std::string why) {
     status = with;
     reason = std::move(why);
@@ -48,8 +58,9 @@ class Group {
 
   /// Builds the memory and checks every measurable row on it. Returns early when interrupted.
   virtual void prepare() = 0;
-  /// Hands the rows that are not skipped to Google Benchmark; they refer to this group until release().
-  virtual void register_benchmarks() = 0;
+  /// Hands the rows that are not skipped to Google Benchmark; they refer to this group, and to the session,
+  /// until release().
+  virtual void register_benchmarks(Session& session) = 0;
   virtual void release() = 0;
 
   const std::string& name() const { return name_; }  ///< "<op>/<problem>"

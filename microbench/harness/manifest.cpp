@@ -83,6 +83,7 @@ std::string Manifest::json() const {
                          {"started_utc", started_utc},
                          {"finished_utc", finished_utc},
                          {"interrupted", interrupted},
+                         {"pair", pair.empty() ? Json() : Json(pair)},
                          {"build", trisect::to_json(build)},
                          {"environment", machine},
                          {"shapes", {{"name", shapes_name}, {"fnv1a64", shapes_fnv1a64}}},

@@ -19,7 +19,8 @@ struct Manifest {
 
   std::vector<std::string> command;
   std::string started_utc, finished_utc;
-  bool interrupted = false;
+  bool interrupted = false;  ///< or not finished yet
+  std::string pair;          ///< name shared with the run that it took turns with, "" for none
   Build build;
   Environment environment;
   std::string shapes_name, shapes_fnv1a64;

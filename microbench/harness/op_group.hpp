@@ -24,7 +24,7 @@ class OpGroup final : public Group {
   using Args = typename Op::Args;
   using Variant = VariantOf<Problem, Args>;
 
-  OpGroup(const Problem& problem, int repetitions)
+  OpGroup(const Problem& problem, const Repetitions& repetitions)
       : Group(fmt::format("{}/{}", Op::name, describe<Op>(problem))),
         problem_(problem),
         cost_(Op::cost(problem)) {
@@ -37,9 +37,10 @@ class OpGroup final : public Group {
       if constexpr (requires { problem.dtype; }) row.dtype = trisect::name_of(problem.dtype);
       for (const auto& field : Op::fields) row.problem.emplace_back(field.name, problem.*field.member);
       row.cost = cost_;
-      row.iterations = iterations(cost_, is_reference(variant));
-      row.repetitions = repetitions;
-      row.benchmark = benchmark_name(base_name(row), row.iterations, repetitions);
+      row.iterations = iterations(cost_, is_reference(variant), repetitions.milliseconds);
+      row.repetitions = repetitions.count;
+      row.benchmark = benchmark_name(fmt::format("{}/{}/{}", Op::name, row.variant, describe<Op>(problem_)),
+                                     row.iterations, row.repetitions);
       if (const Availability yes = variant.available(problem); !yes) {
         row.give_up(Status::kSkipped, yes.why_not);
       } else if (is_reference(variant) && cost_.flops > kReferenceFlopLimit) {
@@ -55,13 +56,14 @@ class OpGroup final : public Group {
     while (!check_all());
   }
 
-  void register_benchmarks() override {
+  void register_benchmarks(Session& session) override {
     for (Entry& entry : entries_) {
-      benchmark::RegisterBenchmark(base_name(*entry.row).c_str(),
-                                   [this, &entry](benchmark::State& state) { time(state, entry); })
+      benchmark::RegisterBenchmark(
+          entry.row->base_name().c_str(),
+          [this, &session, &entry](benchmark::State& state) { time(state, session, entry); })
           ->Iterations(entry.row->iterations)
           ->Repetitions(entry.row->repetitions)
-          ->UseRealTime();
+          ->UseManualTime();  // that is, by the session's clock
     }
   }
 
@@ -85,9 +87,6 @@ class OpGroup final : public Group {
     return variant.ref != nullptr ? variant.ref : Op::variants()[0].run;
   }
   static bool is_reference(const Variant& variant) { return variant.run == reference_of(variant); }
-  std::string base_name(const Row& row) const {
-    return fmt::format("{}/{}/{}", Op::name, row.variant, describe<Op>(problem_));
-  }
 
   void build() {
     release();
@@ -166,28 +165,34 @@ class OpGroup final : public Group {
   }
 
   /// Google Benchmark calls this once for each repetition.
-  void time(benchmark::State& state, Entry& entry) {
+  void time(benchmark::State& state, Session& session, Entry& entry) {
     Row& row = *entry.row;
     bool entered = false;
+    Sample sample;
+    session.wait_for_turn(fmt::format("{} {}", row.base_name(), row.samples.size()));
     if (row.measurable() && !interrupted()) {
       try {
-        warm_up(entry);
+        warm_up(session, entry);
         entered = true;
-        measure(state, entry);
+        sample = measure(state, session, entry);
         // The last copy once more: what was timed must still compute, and must have kept to its own memory.
+        // Reading all of that takes longer than timing, so where no other row comes between, it is looked at
+        // only at the end.
         if (!interrupted() && !is_reference(*entry.variant)) verify(entry, args_.size() - 1);
-        const std::string damage = arena_->damage();
+        const bool last = static_cast<int>(row.samples.size()) + 1 == row.repetitions;
+        const std::string damage = last || !session.in_order() ? arena_->damage() : "";
         if (!damage.empty()) blame(row, damage);
       } catch (const std::exception& error) {
         row.give_up(Status::kError, error.what());
       }
     }
     if (row.measurable() && !interrupted()) {
-      ++row.completed;
+      row.samples.push_back(std::move(sample));
     } else {
       skip(state, entered, row.measurable() ? "interrupted" : row.reason);
     }
     if (row.status == Status::kMistrusted) state.SetLabel("mistrusted: " + row.reason);
+    session.repetition_ended(row);
   }
 
   /// Google Benchmark aborts when repetitions differ in their iterations, and a loop never entered has none.
@@ -196,34 +201,48 @@ class OpGroup final : public Group {
     state.SkipWithError(why.c_str());
   }
 
-  void warm_up(const Entry& entry) const {
-    using Clock = std::chrono::steady_clock;
-    const auto end = Clock::now() + std::chrono::milliseconds(20);
-    const std::size_t runs = std::max<std::size_t>(2, args_.size());
-    std::size_t i = 0;
-    do entry.variant->run(problem_, entry.args[i % args_.size()]);
-    while (++i < runs && Clock::now() < end && !interrupted());
+  /// Every copy once, and for long enough that threads are awake and in their places; but no row for too
+  /// long.
+  void warm_up(const Session& session, const Entry& entry) const {
+    constexpr std::chrono::milliseconds kLeast{2}, kMost{20};
+    constexpr std::size_t kMostCalls = 100000;  // should the clock stand still
+    const auto start = session.now();
+    std::size_t calls = 0;
+    std::chrono::nanoseconds spent{0};
+    while (calls < 2 || spent < kLeast || (calls < args_.size() && spent < kMost)) {
+      if (interrupted() || calls == kMostCalls) return;
+      entry.variant->run(problem_, entry.args[calls++ % args_.size()]);
+      spent = session.now() - start;
+    }
   }
 
-  void measure(benchmark::State& state, const Entry& entry) const {
+  /// Two readings of the clock around all calls of a repetition.
+  Sample measure(benchmark::State& state, const Session& session, const Entry& entry) const {
     const auto run = entry.variant->run;
+    const std::int64_t calls = entry.row->iterations;
+    Sample sample;
     reset_stages(entry.args);
-    std::size_t copy = 0;
-    {
+    while (state.KeepRunningBatch(calls)) {
       const NvtxRange range(entry.row->benchmark.c_str());
-      for (auto _ : state) {
+      std::size_t copy = 0;
+      const auto start = session.now();
+      for (std::int64_t call = 0; call < calls; ++call) {
         run(problem_, entry.args[copy]);
         if (++copy == entry.args.size()) copy = 0;
-        if (interrupted()) return;
+        if (interrupted()) return sample;
       }
+      sample.seconds = std::chrono::duration<double>(session.now() - start).count();
+      state.SetIterationTime(sample.seconds);
     }
-    const auto calls = static_cast<double>(state.iterations());
-    state.SetBytesProcessed(static_cast<std::int64_t>(calls * (cost_.bytes_read + cost_.bytes_written)));
+    state.SetBytesProcessed(
+        static_cast<std::int64_t>(static_cast<double>(calls) * (cost_.bytes_read + cost_.bytes_written)));
+    sample.counters = stage_counters(entry.args, calls);
+    for (const auto& [name, value] : sample.counters) state.counters[name] = value;
     if (cost_.flops > 0) {
       state.counters["flops"] =
           benchmark::Counter(cost_.flops, benchmark::Counter::kIsIterationInvariantRate);
     }
-    count_stages(state, entry.args);
+    return sample;
   }
 
   /// What others of the group would be measured on is no longer what they were checked on.

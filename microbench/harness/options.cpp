@@ -15,10 +15,16 @@ void add_own_options(CLI::App& app, Options& options) {
   app.set_help_flag();
   app.add_flag("-h,--help", options.help, "this text, and Google Benchmark's flags");
   app.add_flag("--version", options.version, "version, revision, compiler");
-  app.add_option("--shapes", options.shapes, "phi2 (default), smoke, or the path of a shapes file");
+  app.add_option("--shapes", options.shapes, "phi2 (default), smoke, compare, or the path of a shapes file");
   app.add_option("--device", options.device, "cpu (default), cuda or all")
       ->check(CLI::IsMember({"cpu", "cuda", "all"}));
   app.add_option("--out", options.out, "directory for benchmark.json and manifest.json");
+  app.add_option("--turns", options.turns,
+                 "take turns with another run through STEM.say and STEM.grant; see scripts/compare_builds.sh")
+      ->type_name("STEM");
+  app.add_option("--repetition-ms", options.repetitions.milliseconds,
+                 "nominal length of a repetition; it decides how many calls it has")
+      ->check(CLI::Range(1, 10000));
   app.add_option("--threads", options.threads,
                  "size of the pinned team; default: OMP_NUM_THREADS or every processor")
       ->check(CLI::PositiveNumber);
@@ -57,7 +63,7 @@ bool take_library_flag(const std::string& argument, Options& options) {
   if (const auto list = value_of(argument, "--benchmark_list_tests", "true")) {
     options.list = parse_bool("--benchmark_list_tests", *list);
   } else if (const auto count = value_of(argument, "--benchmark_repetitions")) {
-    options.repetitions = parse_repetitions(*count);
+    options.repetitions.count = parse_repetitions(*count);
   } else if (const auto file = value_of(argument, "--benchmark_out")) {
     options.benchmark_out = *file;
   } else if (const auto format = value_of(argument, "--benchmark_out_format")) {
@@ -97,12 +103,12 @@ std::string help_text() {
       "memory it is timed on.");
   add_own_options(app, unused);
   return app.help("microbench") + fmt::format(R"(
-Benchmarks are named <op>/<variant>/<problem>/iterations:N/repeats:{}/real_time; select them with a regular
+Benchmarks are named <op>/<variant>/<problem>/iterations:N/repeats:{}/manual_time; select them with a regular
 expression, e.g. --benchmark_filter=larosa/topk. Iteration counts are fixed, so --benchmark_min_time has no effect.
 
 Exit codes: 0 good; 1 a check failed or a benchmark errored; 2 usage, or a filter that matches nothing;
-3 environment (no such device, a missing or malformed file, no memory, disk full); 130 interrupted, and what was
-measured so far is written.
+3 environment (no such device, nothing that can run here, a missing or malformed file, no memory, disk full);
+130 interrupted. What is measured is written after every repetition.
 
 Flags of Google Benchmark:
 )",

@@ -11,13 +11,14 @@ namespace trisect::microbench {
 struct Options {
   std::string shapes = "phi2";
   std::string device = "cpu";
-  std::string out;  ///< directory, "" for none
-  int threads = 0;  ///< 0: see pin_threads()
+  std::string out;    ///< directory, "" for none
+  std::string turns;  ///< stem of two files, "" for none
+  int threads = 0;    ///< 0: see pin_threads()
   bool help = false, version = false;
 
   // Flags of Google Benchmark that mean the whole run, while the library would apply them to each group.
   bool list = false;
-  int repetitions = kRepetitions;
+  Repetitions repetitions;
   std::string benchmark_out;  ///< file, "" for none
 
   std::vector<std::string> library_flags;  ///< the other --benchmark_* flags

@@ -4,13 +4,13 @@
 
 namespace trisect::microbench {
 
-std::int64_t iterations(const Cost& cost, bool is_reference) {
-  constexpr double kRepetitionSeconds = 0.05, kCallSeconds = 5e-6;
+std::int64_t iterations(const Cost& cost, bool is_reference, int milliseconds) {
+  constexpr double kCallSeconds = 5e-6;
   constexpr double kBytesPerSecond = 20e9, kFlopsPerSecond = 200e9, kMost = 500;
   if (is_reference) return 1;
   const double transfer = (cost.bytes_read + cost.bytes_written) / kBytesPerSecond;
   const double call = kCallSeconds + std::max(transfer, cost.flops / kFlopsPerSecond);
-  const double wanted = std::min(kMost, kRepetitionSeconds / call);
+  const double wanted = std::min(kMost, milliseconds / 1e3 / call);
   std::int64_t rounded = 1;
   for (std::int64_t power = 1; static_cast<double>(power) <= wanted; power *= 10) {
     for (const std::int64_t digit : {1, 2, 5}) {
@@ -35,7 +35,7 @@ Copies plan_copies(double bytes_read, std::size_t input_bytes, std::size_t weigh
 }
 
 std::string benchmark_name(std::string_view base, std::int64_t iterations, int repetitions) {
-  return fmt::format("{}/iterations:{}/repeats:{}/real_time", base, iterations, repetitions);
+  return fmt::format("{}/iterations:{}/repeats:{}/manual_time", base, iterations, repetitions);
 }
 
 }  // namespace trisect::microbench

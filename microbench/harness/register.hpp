@@ -10,7 +10,7 @@ namespace trisect::microbench {
 
 /// One group for each problem that the shapes file lists for the op.
 template <OpContract Op>
-void register_benchmarks(Shapes& shapes, int repetitions, Groups& groups) {
+void register_benchmarks(Shapes& shapes, const Repetitions& repetitions, Groups& groups) {
   for (const auto& problem : shapes.problems<Op>()) {
     try {
       groups.push_back(std::make_unique<OpGroup<Op>>(problem, repetitions));
@@ -22,7 +22,7 @@ void register_benchmarks(Shapes& shapes, int repetitions, Groups& groups) {
 
 /// Of every op of a tuple; also refuses ops that the file names and the tuple lacks.
 template <class Ops>
-Groups make_groups(Shapes& shapes, int repetitions) {
+Groups make_groups(Shapes& shapes, const Repetitions& repetitions) {
   Groups groups;
   [&]<class... Op>(std::tuple<Op...>*) {
     (register_benchmarks<Op>(shapes, repetitions, groups), ...);

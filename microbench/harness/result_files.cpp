@@ -13,14 +13,18 @@ ResultFiles::ResultFiles(const Options& options)
   if (error) environment_error("cannot create {}: {}", directory_.string(), error.message());
 }
 
-void ResultFiles::write(const Reporter& reporter, Manifest& manifest) const {
+void ResultFiles::write(Reporter& reporter, Manifest& manifest, bool finished) const {
   manifest.finished_utc = utc_now();
-  manifest.interrupted = interrupted();
-  const std::string library_json = reporter.json();
-  if (!library_file_.empty()) write_atomically(library_file_, library_json);
-  if (directory_.empty()) return;
-  write_atomically(directory_ / "benchmark.json", library_json);
-  write_atomically(directory_ / "manifest.json", manifest.json());
+  manifest.interrupted = interrupted() || !finished;
+  if (!directory_.empty()) write_atomically(directory_ / "manifest.json", manifest.json());
+  write_samples(reporter);
+}
+
+void ResultFiles::write_samples(Reporter& reporter) const {
+  if (directory_.empty() && library_file_.empty()) return;
+  const std::string json = reporter.json();
+  if (!library_file_.empty()) write_atomically(library_file_, json);
+  if (!directory_.empty()) write_atomically(directory_ / "benchmark.json", json);
 }
 
 }  // namespace trisect::microbench

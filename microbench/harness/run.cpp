@@ -6,14 +6,13 @@
 #include <cstdio>
 #include <iostream>
 #include <new>
+#include <optional>
 
 #include "kernels/core/interrupt.hpp"
 #include "kernels/core/threads.hpp"
 #include "microbench/harness/filter.hpp"
-#include "microbench/harness/manifest.hpp"
 #include "microbench/harness/options.hpp"
-#include "microbench/harness/reporter.hpp"
-#include "microbench/harness/result_files.hpp"
+#include "microbench/harness/recorder.hpp"
 
 namespace trisect::microbench {
 namespace {
@@ -24,10 +23,11 @@ void refuse_library_flag() {
   std::exit(static_cast<int>(ExitCode::kUsage));
 }
 
-void initialize_library(char* program, std::vector<std::string> flags) {
+void initialize_library(char* program, std::vector<std::string> flags, bool interleaved) {
   benchmark::SetDefaultTimeUnit(benchmark::kMicrosecond);
+  flags.insert(flags.begin(),
+               fmt::format("--benchmark_enable_random_interleaving={}", interleaved ? "true" : "false"));
   // Files are written here for the whole run; the library would start them anew in each group.
-  flags.insert(flags.begin(), "--benchmark_enable_random_interleaving=true");
   flags.emplace_back("--benchmark_out=");
   std::vector<char*> argv{program};
   for (std::string& flag : flags) argv.push_back(flag.data());
@@ -64,12 +64,10 @@ void select(Groups& groups, const Filter& filter, const std::string& device) {
   std::erase_if(groups, [](const auto& group) { return group->rows().empty(); });
 }
 
-bool is_skipped(const std::unique_ptr<Row>& row) { return row->status == Status::kSkipped; }
-
 void list(const Groups& groups) {
   for (const auto& group : groups) {
     for (const auto& row : group->rows()) {
-      if (!is_skipped(row)) std::cout << row->benchmark << '\n';
+      if (row->status != Status::kSkipped) std::cout << row->benchmark << '\n';
     }
   }
 }
@@ -82,33 +80,6 @@ std::size_t longest_name(const Groups& groups) {
   return longest;
 }
 
-/// Measures one group; nothing is kept of one that was interrupted before its first repetition.
-void measure(Group& group, const BandwidthProbe& probe, Reporter& reporter, Manifest& manifest) {
-  Manifest::Probed probed{group.name(), 0, 0};
-  for (const auto& row : group.rows()) {
-    if (is_skipped(row)) fmt::print(stderr, "skipped {}: {}\n", row->benchmark, row->reason);
-  }
-  if (!std::all_of(group.rows().begin(), group.rows().end(), is_skipped)) {
-    probed.before_gbps = probe.run();
-    group.prepare();
-    if (interrupted()) return;
-    group.register_benchmarks();
-    reporter.expect(group);
-    benchmark::RunSpecifiedBenchmarks(&reporter, ".");
-    benchmark::ClearRegisteredBenchmarks();
-    group.release();
-    if (!interrupted()) probed.after_gbps = probe.run();
-  }
-  manifest.groups.push_back(probed);
-  for (const auto& row : group.rows()) {
-    if (row->measurable() && row->completed < row->repetitions) {
-      row->give_up(Status::kError,
-                   fmt::format("interrupted after {} of {} repetitions", row->completed, row->repetitions));
-    }
-    manifest.rows.push_back(*row);
-  }
-}
-
 ExitCode measure_all(const Groups& groups, const Options& options, const Suite& suite, Manifest& manifest) {
   watch_interrupts();
   pin_threads(options.threads);
@@ -116,26 +87,25 @@ ExitCode measure_all(const Groups& groups, const Options& options, const Suite& 
   manifest.environment = read_environment();
   add_context(manifest);
   const ResultFiles files(options);
+  std::optional<Turns> turns;
+  if (!options.turns.empty()) turns.emplace(options.turns);
+  if (turns) manifest.pair = turns->pair();
   Reporter reporter(benchmark::CreateDefaultDisplayReporter(), longest_name(groups));
-  files.write(reporter, manifest);
+  Recorder recorder(reporter, files, manifest, turns ? &*turns : nullptr);
 
-  const BandwidthProbe probe(suite.probe_bytes);
+  recorder.wait_for_turn("start");
+  // Shorter where two runs share the time: still many times the last-level cache.
+  const BandwidthProbe probe(turns ? suite.probe_bytes / 4 : suite.probe_bytes);
   manifest.probe_bytes = probe.bytes();
   manifest.probe_kernels = probe.kernels();
   for (const auto& group : groups) {
     if (interrupted()) break;
-    measure(*group, probe, reporter, manifest);
-    files.write(reporter, manifest);
+    recorder.measure(*group, probe);
   }
-  files.write(reporter, manifest);
+  recorder.finish();
   reporter.finish();
   if (!options.out.empty()) fmt::print(stderr, "wrote benchmark.json and manifest.json to {}\n", options.out);
-
-  if (interrupted()) return ExitCode::kInterrupted;
-  const bool good = std::all_of(manifest.rows.begin(), manifest.rows.end(), [](const Row& row) {
-    return row.measurable() || row.status == Status::kSkipped;
-  });
-  return good ? ExitCode::kOk : ExitCode::kCheckFailed;
+  return conclude(manifest);
 }
 
 void print_version() {
@@ -155,7 +125,8 @@ ExitCode run_checked(int argc, char** argv, const Suite& suite) {
     benchmark::PrintDefaultHelp();
     return ExitCode::kOk;
   }
-  initialize_library(argv[0], options.library_flags);
+  // Runs that take turns must come to the same row at the same time.
+  initialize_library(argv[0], options.library_flags, options.turns.empty());
   if (options.device == "cuda") environment_error("--device=cuda: no CUDA kernels in this build");
 
   Manifest manifest;

@@ -3,12 +3,13 @@
 
 #include "kernels/core/bandwidth_probe.hpp"
 #include "microbench/harness/group.hpp"
+#include "microbench/harness/plan.hpp"
 #include "microbench/harness/shapes.hpp"
 
 namespace trisect::microbench {
 
 struct Suite {
-  Groups (*make_groups)(Shapes& shapes, int repetitions) = nullptr;
+  Groups (*make_groups)(Shapes& shapes, const Repetitions& repetitions) = nullptr;
   std::size_t probe_bytes = BandwidthProbe::kDefaultBytes;
 };
 

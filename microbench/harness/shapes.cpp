@@ -43,12 +43,12 @@ std::string hash_of(std::string_view bytes) {
 }
 
 std::filesystem::path resolve(const std::string& name) {
-  if (name == "phi2" || name == "smoke") {
+  if (name == "phi2" || name == "smoke" || name == "compare") {
     const char* directory = std::getenv("TRISECT_SHAPES");
     return std::filesystem::path(directory != nullptr ? directory : TRISECT_SHAPES_DIR) / (name + ".json");
   }
   if (std::filesystem::exists(name)) return name;
-  usage_error("--shapes {}: no such file; choose phi2, smoke or a file", name);
+  usage_error("--shapes {}: no such file; choose phi2, smoke, compare or a file", name);
 }
 
 /// Where a complaint is about.

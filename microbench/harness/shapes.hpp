@@ -19,9 +19,9 @@ namespace trisect::microbench {
 
 class Shapes {
  public:
-  /// `name` is phi2, smoke, or the path of a file. Named ones lie in $TRISECT_SHAPES or where the build put
-  /// them. Throws Error: kUsage for an unknown name, kEnvironment for a file that cannot be read or is
-  /// malformed.
+  /// `name` is phi2, smoke, compare, or the path of a file. Named ones lie in $TRISECT_SHAPES or where the
+  /// build put them. Throws Error: kUsage for an unknown name, kEnvironment for a file that cannot be read or
+  /// is malformed.
   static Shapes load(const std::string& name);
 
   /// In file order, duplicates left out. Throws Error(kEnvironment) naming file, op and field.

@@ -1,4 +1,5 @@
 // report --input DIR... --output report.md
+// report --compare BASE NEW [--output comparison.md] [--fail-on-regression]
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
@@ -7,6 +8,8 @@
 #include "kernels/core/error.hpp"
 #include "reports/generator/gnuplot.hpp"
 #include "reports/generator/report.hpp"
+#include "reports/generator/units.hpp"
+#include "reports/generator/versus.hpp"
 
 namespace trisect::report {
 namespace {
@@ -58,28 +61,64 @@ void write_report(const std::vector<fs::path>& inputs, const fs::path& output) {
   fmt::print("{}\n", output.string());
 }
 
+/// One line a family on standard output, or everything when no file is given.
+ExitCode compare(const std::vector<fs::path>& directories, const fs::path& output, bool fail_on_regression) {
+  const fs::path beside = output.empty() ? fs::current_path() : fs::absolute(output).parent_path();
+  std::vector<MicrobenchRun> runs;
+  for (const fs::path& directory : directories) {
+    runs.push_back(read_run(directory, beside));
+  }
+  const Versus versus = compare_runs(runs[0], runs[1]);
+  if (output.empty()) {
+    fmt::print("{}", versus_markdown(versus));
+  } else {
+    std::error_code failed;
+    fs::create_directories(beside, failed);
+    write_file(output, versus_markdown(versus));
+    for (const FamilyVersus& family : versus.families) {
+      fmt::print("{}: {}{}\n", family.name, name_of(family.verdict),
+                 family.ratio ? ", " + times(*family.ratio) : "");
+    }
+    fmt::print("{}\n", output.string());
+  }
+  return fail_on_regression && versus.regressed() ? ExitCode::kCheckFailed : ExitCode::kOk;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{
       "Reads the results of microbench and phi2 compare and writes a markdown report with SVG pictures "
-      "beside it."};
-  std::vector<fs::path> inputs;
+      "beside it; or compares two runs of microbench."};
+  std::vector<fs::path> inputs, compared;
   fs::path output;
-  app.add_option("--input", inputs,
-                 "Directories with benchmark.json and manifest.json, compare.json, or all of them")
-      ->required();
-  app.add_option("--output", output, "The markdown file to write; pictures get its name with a suffix")
-      ->required();
+  bool fail_on_regression = false;
+  const auto* input_option = app.add_option(
+      "--input", inputs, "Directories with benchmark.json and manifest.json, compare.json, or all of them");
+  const auto* compare_option =
+      app.add_option("--compare", compared,
+                     "Two directories with benchmark.json and manifest.json: base, new")
+          ->expected(2)
+          ->type_name("BASE NEW");
+  const auto* output_option =
+      app.add_option("--output", output, "The markdown file to write; pictures get its name with a suffix");
+  app.add_flag("--fail-on-regression", fail_on_regression,
+               "With --compare: exit code 1 when a family is slower, or a row that passed no longer does");
   app.set_version_flag("--version",
                        fmt::format("report {} ({}{})", build_info::kVersion, build_info::kGitHash,
                                    build_info::kGitDirty ? ", with uncommitted changes" : ""));
   try {
     app.parse(argc, argv);
+    if (compare_option->empty() == input_option->empty())
+      throw CLI::RequiredError("One of --input and --compare");
+    if (compare_option->empty() && output_option->empty()) throw CLI::RequiredError("--output");
+    if (compare_option->empty() && fail_on_regression)
+      throw CLI::RequiresError("--fail-on-regression", "--compare");
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
     fmt::print(stderr, "report: {}; try --help\n", error.what());
     return static_cast<int>(ExitCode::kUsage);
   }
   try {
+    if (!compared.empty()) return static_cast<int>(compare(compared, output, fail_on_regression));
     write_report(inputs, output);
     return static_cast<int>(ExitCode::kOk);
   } catch (const Error& error) {

@@ -10,6 +10,7 @@ namespace {
 /// The repetitions of one benchmark in Google Benchmark's file.
 struct Samples {
   std::vector<double> time_ns;
+  std::map<int, double> by_repetition;
   std::map<std::string, std::vector<double>> stage_ns;
   std::string error;
 };
@@ -30,6 +31,7 @@ void add_sample(const Json& entry, const std::string& field, const JsonFile& fil
   if (!(time > 0))
     environment_error("{}: {}.real_time is 0 or missing, and no error is reported", file.path.string(),
                       field);
+  samples.by_repetition[entry.value("repetition_index", static_cast<int>(samples.time_ns.size()))] = time;
   samples.time_ns.push_back(time);
   for (const char* stage : {"rotate", "topk", "scatter", "unrotate", "product"}) {
     if (const auto found = entry.find(fmt::format("{}_ns", stage));
@@ -87,6 +89,7 @@ void add_times(const Samples* samples, bool interrupted, const std::string& wher
     row.reason = samples->error;
   } else if (samples != nullptr) {
     row.time_ns = summarize(samples->time_ns);
+    row.sample_ns = samples->by_repetition;
     for (const auto& [stage, times] : samples->stage_ns) row.stage_ns[stage] = summarize(times);
   } else if (interrupted) {
     row.status = "skipped";
@@ -131,6 +134,8 @@ MicrobenchRun read_microbench(const std::filesystem::path& directory,
     run.shapes = shapes->at("name");
     run.shapes_fnv1a64 = shapes->at("fnv1a64");
   }
+  if (const auto pair = manifest.json.find("pair"); pair != manifest.json.end() && pair->is_string())
+    run.pair = pair->get<std::string>();
   read_probes(manifest.json, run);
 
   const auto samples = read_samples(benchmark);

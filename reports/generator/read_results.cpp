@@ -18,6 +18,19 @@ void refuse_doubles(const Results& results) {
   }
 }
 
+/// A comparison given twice, as a copy or from a directory named twice, would stand in the report as two.
+void refuse_same_comparison(const Results& results) {
+  std::map<std::pair<std::string, std::vector<std::string>>, const Origin*> seen;
+  for (const CompareRun& run : results.comparisons) {
+    const auto [first, fresh] =
+        seen.emplace(std::pair{run.origin.started_utc, run.origin.command}, &run.origin);
+    if (fresh) continue;
+    environment_error(
+        "{} and {} are of the same run of phi2 compare (started {}): give the report one of them",
+        first->second->files.front().path, run.origin.files.front().path, run.origin.started_utc);
+  }
+}
+
 }  // namespace
 
 std::vector<const Origin*> Results::origins() const {
@@ -33,6 +46,15 @@ std::vector<const Row*> Results::rows() const {
     for (const Row& row : run.rows) all.push_back(&row);
   }
   return all;
+}
+
+MicrobenchRun read_run(const std::filesystem::path& directory,
+                       const std::filesystem::path& report_directory) {
+  Results results = read_results({directory}, report_directory);
+  if (results.runs.empty())
+    environment_error("{}: no {} here: only runs of microbench can be compared", directory.string(),
+                      kBenchmarkFile);
+  return std::move(results.runs.front());
 }
 
 Results read_results(const std::vector<std::filesystem::path>& directories,
@@ -58,6 +80,7 @@ Results read_results(const std::vector<std::filesystem::path>& directories,
     if (compare) results.comparisons.push_back(read_compare(directory, report_directory));
   }
   refuse_doubles(results);
+  refuse_same_comparison(results);
   return results;
 }
 

@@ -57,6 +57,7 @@ struct Row {
   CheckResult check;
   std::string status, reason;
   std::optional<Summary> time_ns;
+  std::map<int, double> sample_ns;          ///< by repetition; of `time_ns`
   std::map<std::string, Summary> stage_ns;  ///< rotate, topk, scatter, unrotate, product
   std::optional<double> probe_gbps;         ///< read bandwidth of the machine around this row
   std::size_t run = 0;                      ///< index into Results::runs
@@ -86,6 +87,7 @@ struct Group {
 struct MicrobenchRun {
   Origin origin;
   std::string shapes, shapes_fnv1a64;
+  std::string pair;                  ///< shared with the run that it took turns with; empty for none
   std::optional<double> probe_gbps;  ///< of the best read kernel
   std::string probe_kernel;
   std::vector<Group> groups;
@@ -170,8 +172,11 @@ struct Results {
 /// Reads whatever of benchmark.json + manifest.json and compare.json each directory holds, and puts it
 /// together. Links in the report are relative to `report_directory`. Throws Error(kEnvironment), one line,
 /// for a directory without results, a broken, old or foreign file, a benchmark without its manifest, files
-/// that do not belong together, and a benchmark that two inputs measured.
+/// that do not belong together, and a benchmark or comparison that two inputs measured.
 Results read_results(const std::vector<std::filesystem::path>& directories,
                      const std::filesystem::path& report_directory);
+
+/// The microbenchmark run of one directory.
+MicrobenchRun read_run(const std::filesystem::path& directory, const std::filesystem::path& report_directory);
 
 }  // namespace trisect::report

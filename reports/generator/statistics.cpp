@@ -55,6 +55,8 @@ std::string_view name_of(Verdict verdict) {
       return "same";
     case Verdict::kSlower:
       return "slower";
+    case Verdict::kNotComparable:
+      return "not comparable";
     case Verdict::kAmbiguous:
       break;
   }

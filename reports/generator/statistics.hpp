@@ -30,7 +30,7 @@ struct Ratio {
 };
 Ratio speedup(const Summary& base_time, const Summary& candidate_time);
 
-enum class Verdict { kFaster, kSame, kSlower, kAmbiguous };
+enum class Verdict { kFaster, kSame, kSlower, kAmbiguous, kNotComparable };
 std::string_view name_of(Verdict verdict);
 
 /// faster (slower): the quartile boxes do not overlap and the medians differ by 2 % or more.

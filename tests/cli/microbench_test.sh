@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The command line of microbench. Usage: microbench_test.sh BIN_DIR
+# The command line of microbench, and what a run leaves behind. Usage: microbench_test.sh BIN_DIR SOURCE_DIR
 set -u
 bin=$1
+source=$2
 export OMP_WAIT_POLICY=passive
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -44,7 +45,7 @@ expect 0 "version" "$bin/microbench" --version
 grep -q 'Trisect' out || fail "--version names no version"
 
 expect 0 "list" "${real[@]}" --benchmark_list_tests
-grep -q '^larosa/topk/cpu_bisect/rows:1/n:101/sparsity_permille:400/iterations:[0-9]*/repeats:9/real_time$' out ||
+grep -q '^larosa/topk/cpu_bisect/rows:1/n:101/sparsity_permille:400/iterations:[0-9]*/repeats:9/manual_time$' out ||
   fail "unexpected names: $(head -3 out)"
 cp out names
 expect 0 "list again" "${real[@]}" --benchmark_list_tests=true
@@ -129,7 +130,7 @@ JSON
 slow=("$bin/toy_microbench" --shapes=slow.json "--benchmark_filter=good|slow/f32/n:9")
 for signal in INT TERM; do
   "${slow[@]}" --out=$signal >out 2>err &
-  wait_for_groups $signal 1
+  wait_for_groups $signal 2  # a group is announced before it is timed
   kill -$signal $!
   wait $!
   code=$?
@@ -137,6 +138,13 @@ for signal in INT TERM; do
   "$bin/json_check" $signal/benchmark.json || fail "SIG$signal leaves no JSON"
   "$bin/json_check" $signal/manifest.json /interrupted true /rows/0/status '"pass"' || fail "SIG$signal: manifest"
 done
+
+# What is there to be read after any death.
+readable() {
+  "$bin/report" --input "$1" --output "$1/report.md" >report_out 2>report_err || fail "$2: $(cat report_err)"
+}
+readable INT "report after SIGINT"
+grep -q 'interrupted' INT/report.md || fail "the report does not say that the run was interrupted"
 
 # In the middle of a benchmark, after some of its repetitions.
 "$bin/toy_microbench" --shapes=slow.json --benchmark_filter=slow/f32/n:999999 --out=middle >out 2>err &
@@ -148,12 +156,69 @@ code=$?
 [ $code -eq 130 ] || fail "interrupted between repetitions: exit code $code, should be 130; $(cat err)"
 "$bin/json_check" middle/manifest.json /interrupted true || fail "manifest of the middle"
 
-"${slow[@]}" --out=killed >out 2>err &
-wait_for_groups killed 1
+# SIGKILL in the middle of a group: its samples so far are there, and the manifest says that more was to come.
+"$bin/toy_microbench" --shapes=slow.json --benchmark_filter=slow/f32/n:999999 --out=killed >out 2>err &
+for _ in $(seq 600); do
+  [ "$(grep -cs '"run_type": "iteration"' killed/benchmark.json)" -ge 2 ] && break
+  sleep 0.05
+done
 kill -KILL $!
 wait $! 2>/dev/null
-"$bin/json_check" killed/benchmark.json || fail "SIGKILL leaves no JSON"
-"$bin/json_check" killed/manifest.json /rows/0/status '"pass"' || fail "SIGKILL: manifest"
+"$bin/json_check" killed/benchmark.json /benchmarks/1/repetition_index 1 || fail "SIGKILL leaves no samples"
+"$bin/json_check" killed/manifest.json /interrupted true /rows/0/status '"pass"' || fail "SIGKILL: manifest"
+readable killed "report after SIGKILL"
+grep -q '| pass' killed/report.md || fail "the report has nothing of what was measured before SIGKILL"
+
+# SIGKILL at any moment.
+cat >quick.json <<'JSON'
+{"toy/product": [{"n": [33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44], "sparsity_permille": 0, "dtype": "f32"}]}
+JSON
+for delay in 05 10 15 20 25 30 35 40 50 60; do
+  "$bin/toy_microbench" --shapes=quick.json "--benchmark_filter=/(good|tires|wrong)/" --out=moment$delay >out 2>err &
+  sleep 0.$delay
+  kill -KILL $! 2>/dev/null
+  wait $! 2>/dev/null
+  [ -e moment$delay/benchmark.json ] || continue
+  "$bin/json_check" moment$delay/benchmark.json || fail "SIGKILL after 0.$delay s leaves no JSON"
+  readable moment$delay "report after SIGKILL after 0.$delay s"
+done
+
+# Statuses on the console, and nothing that was only skipped is a success.
+expect 1 "statuses" "${toy[@]}" '--benchmark_filter=/(wrong|good|unavailable|throws)/.*n:33/'
+grep -q '^4 rows: 1 pass, 1 fail, 1 skipped, 1 error$' err || fail "no account of statuses: $(tail -1 err)"
+grep -q '^fail toy/product/wrong.*check failed' err || fail "no reason for the failure"
+cat >zeros.json <<'JSON'
+{"toy/product": [{"n": 100, "sparsity_permille": 950, "dtype": "f32"}]}
+JSON
+expect 0 "mistrusted" "$bin/toy_microbench" --shapes=zeros.json --benchmark_filter=good --out=zeros
+grep -q '^1 rows: 1 mistrusted$' err || fail "no account of what is mistrusted: $(tail -1 err)"
+"$bin/json_check" zeros/manifest.json /rows/0/status '"mistrusted"' || fail "mistrusted in the manifest"
+readable zeros "report of a mistrusted row"
+grep -q 'MISTRUSTED: 95 of 100' zeros/report.md || fail "mistrusted in the report"
+expect 3 "only skipped" "${toy[@]}" --benchmark_filter=unavailable
+grep -q 'every selected row was skipped' err || fail "no reason: $(cat err)"
+
+# Two builds in turns.
+turns=("$source/scripts/compare_builds.sh" "$bin/toy_microbench" "$bin/toy_microbench")
+expect 0 "in turns" "${turns[@]}" pair --shapes=toy.json --benchmark_filter=/good/ --repetition-ms=1
+"$bin/json_check" pair/base/manifest.json /interrupted false || fail "the base of a pair"
+"$bin/json_check" pair/new/manifest.json /interrupted false || fail "the new run of a pair"
+grep -q "$(grep '"pair"' pair/base/manifest.json)" pair/new/manifest.json || fail "the two do not know each other"
+expect 0 "compare" "$bin/report" --compare pair/base pair/new --output pair/comparison.md --fail-on-regression
+grep -q '^toy: \(same\|ambiguous\), ' out || fail "a build differs from itself: $(cat out)"
+grep -q 'took turns' pair/comparison.md || fail "the comparison does not know that the runs took turns"
+expect 1 "a wrong row in turns" "${turns[@]}" wrongs --shapes=toy.json '--benchmark_filter=/(good|wrong)/' --repetition-ms=1
+expect 3 "turns without a driver" "${toy[@]}" --turns=nowhere/a
+complains 'nowhere/a.grant'
+
+# Google Benchmark's own comparison, where Debian's libbenchmark-tools and scipy are.
+compare_py=/usr/share/benchmark/compare.py
+if [ -e $compare_py ] && python3 -c 'import scipy' 2>/dev/null; then
+  expect 0 "compare.py" python3 $compare_py benchmarks pair/base/benchmark.json pair/new/benchmark.json
+  grep -q 'toy/product/good.*_pvalue' out || fail "compare.py pairs nothing: $(cat out)"
+else
+  echo "not tested: $compare_py or scipy is not installed"
+fi
 
 expect 0 "every real op" "${real[@]}" --benchmark_repetitions=2 --out=real
 "$bin/json_check" real/benchmark.json || fail "not JSON"

@@ -16,20 +16,23 @@ TEST(Options, HaveDefaults) {
   const Options options = parse({});
   EXPECT_EQ(options.shapes, "phi2");
   EXPECT_EQ(options.device, "cpu");
-  EXPECT_EQ(options.repetitions, kRepetitions);
+  EXPECT_EQ(options.repetitions.count, kRepetitions);
+  EXPECT_EQ(options.repetitions.milliseconds, kRepetitionMs);
   EXPECT_FALSE(options.list || options.help || options.version);
 }
 
 TEST(Options, TakeTheirValues) {
-  const Options options =
-      parse({"--shapes=smoke", "--device", "all", "--out=a b", "--threads=2", "--benchmark_list_tests",
-             "--benchmark_repetitions=3", "--benchmark_out=x", "--benchmark_filter=a|b"});
+  const Options options = parse({"--shapes=smoke", "--device", "all", "--out=a b", "--threads=2",
+                                 "--benchmark_list_tests", "--benchmark_repetitions=3", "--repetition-ms=5",
+                                 "--turns=dir/a", "--benchmark_out=x", "--benchmark_filter=a|b"});
   EXPECT_EQ(options.shapes, "smoke");
   EXPECT_EQ(options.device, "all");
   EXPECT_EQ(options.out, "a b");
   EXPECT_EQ(options.threads, 2);
   EXPECT_TRUE(options.list);
-  EXPECT_EQ(options.repetitions, 3);
+  EXPECT_EQ(options.repetitions.count, 3);
+  EXPECT_EQ(options.repetitions.milliseconds, 5);
+  EXPECT_EQ(options.turns, "dir/a");
   EXPECT_EQ(options.benchmark_out, "x");
   EXPECT_EQ(options.library_flags, std::vector<std::string>{"--benchmark_filter=a|b"});
 }
@@ -40,10 +43,11 @@ TEST(Options, TheLastOneCounts) {
 }
 
 TEST(Options, RefuseNonsense) {
-  for (const char* bad : {"--bogus", "bogus", "--device=tpu", "--threads=0", "--threads=-1", "--threads=two",
-                          "--shapes", "--benchmark_repetitions=0", "--benchmark_repetitions=9x",
-                          "--benchmark_repetitions=", "--benchmark_repetitions=99999999999",
-                          "--benchmark_list_tests=maybe", "--benchmark_out_format=csv"}) {
+  for (const char* bad :
+       {"--bogus", "bogus", "--device=tpu", "--threads=0", "--threads=-1", "--threads=two",
+        "--repetition-ms=0", "--shapes", "--benchmark_repetitions=0", "--benchmark_repetitions=9x",
+        "--benchmark_repetitions=", "--benchmark_repetitions=99999999999", "--benchmark_list_tests=maybe",
+        "--benchmark_out_format=csv"}) {
     try {
       parse({bad});
       ADD_FAILURE() << bad;

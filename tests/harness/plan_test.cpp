@@ -12,6 +12,11 @@ TEST(Iterations, FollowFromTheCostAlone) {
   EXPECT_EQ(iterations({1e15, 1e15, 1e18}, false), 1);
 }
 
+TEST(Iterations, FollowTheLengthOfARepetition) {
+  EXPECT_EQ(iterations({92e6, 0, 92e6}, false, 5), 1);
+  EXPECT_EQ(iterations({92e6, 0, 92e6}, false, 500), 100);
+}
+
 TEST(Iterations, AreOneForReferences) { EXPECT_EQ(iterations({}, true), 1); }
 
 constexpr std::size_t kCache = 32 << 20, kPlenty = std::size_t{1} << 40;

@@ -20,7 +20,7 @@ class OneRow : public Group {
     rows().push_back(std::make_unique<Row>(row));
   }
   void prepare() override {}
-  void register_benchmarks() override {}
+  void register_benchmarks(Session&) override {}
   void release() override {}
   Row& row() { return *rows()[0]; }
 };
@@ -50,17 +50,21 @@ Sample sample(const std::string& name) {
 
 struct ReporterTest : ::testing::Test {
   ReporterTest() {
-    group.row().completed = 1;
+    group.row().samples.resize(1);
     reporter.expect(group);
   }
-  nlohmann::json benchmarks() const { return nlohmann::json::parse(reporter.json())["benchmarks"]; }
+  nlohmann::json benchmarks() { return nlohmann::json::parse(reporter.json())["benchmarks"]; }
 
   OneRow group{1};
   Counting display;
   Reporter reporter{&display, 50};
 };
 
-TEST_F(ReporterTest, WritesValidJsonOfNothing) { EXPECT_EQ(benchmarks().size(), 0u); }
+TEST_F(ReporterTest, WritesValidJsonOfNothing) {
+  OneRow fresh{1};
+  reporter.expect(fresh);
+  EXPECT_EQ(benchmarks().size(), 0u);
+}
 
 TEST_F(ReporterTest, LetsNoNanIntoTheJson) {
   Sample run = sample("a/b");
@@ -74,6 +78,31 @@ TEST_F(ReporterTest, LetsNoNanIntoTheJson) {
   ASSERT_EQ(json.size(), 1u);
   EXPECT_EQ(json[0]["good"], 4.0);
   EXPECT_FALSE(json[0].contains("bad") || json[0].contains("worse"));
+}
+
+TEST_F(ReporterTest, TellsOfRepetitionsBeforeTheLibraryDoes) {
+  OneRow running{3};
+  running.row().iterations = 10;
+  running.row().samples = {{2e-3, {{"product_ns", 5.0}, {"bad", std::nan("")}}},
+                           {std::numeric_limits<double>::infinity(), {}}};
+  reporter.expect(running);
+  auto json = benchmarks();
+  ASSERT_EQ(json.size(), 2u);
+  EXPECT_EQ(json[0]["run_name"], "a/b");
+  EXPECT_EQ(json[0]["run_type"], "iteration");
+  EXPECT_NEAR(json[0]["real_time"].get<double>(), 2e5, 1e-6);  // ns: 2 ms over 10 calls
+  EXPECT_EQ(json[0]["product_ns"], 5.0);
+  EXPECT_FALSE(json[0].contains("bad"));
+  EXPECT_EQ(json[1]["repetition_index"], 1);
+
+  running.row().samples.resize(3);
+  reporter.ReportRuns({sample("a/b"), sample("a/b"), sample("a/b")});
+  EXPECT_EQ(benchmarks().size(), 3u) << "what the library reported is not told twice";
+}
+
+TEST_F(ReporterTest, TellsNothingOfARowThatFailedMeanwhile) {
+  group.row().give_up(Status::kFail, "check failed");
+  EXPECT_EQ(benchmarks().size(), 0u);
 }
 
 TEST_F(ReporterTest, OpensAndClosesTheDisplayOnce) {
@@ -92,7 +121,7 @@ TEST_F(ReporterTest, OpensAndClosesTheDisplayOnce) {
 TEST_F(ReporterTest, NumbersFamiliesThroughout) {
   OneRow other{1};
   other.row().benchmark = "c/d";
-  other.row().completed = 1;
+  other.row().samples.resize(1);
   reporter.ReportRuns({sample("a/b")});
   reporter.expect(other);
   reporter.ReportRuns({sample("c/d")});
@@ -117,7 +146,7 @@ TEST_F(ReporterTest, KeepsNoNumbersOfARowThatFailed) {
 
 TEST_F(ReporterTest, KeepsTheCompletedRepetitionsOfARowThatWasCutOff) {
   OneRow cut{3};
-  cut.row().completed = 2;
+  cut.row().samples.resize(2);
   reporter.expect(cut);
   Sample interrupted = sample("a/b"), mean = sample("a/b");
   interrupted.error_occurred = true;

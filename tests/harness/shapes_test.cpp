@@ -156,7 +156,7 @@ TEST_F(ShapesTest, RefusesAnExplosion) {
 }
 
 TEST(NamedShapes, Exist) {
-  for (const char* name : {"phi2", "smoke"}) EXPECT_NO_THROW(Shapes::load(name)) << name;
+  for (const char* name : {"phi2", "smoke", "compare"}) EXPECT_NO_THROW(Shapes::load(name)) << name;
 }
 
 TEST(NamedShapes, AreFoundWhereTheEnvironmentSays) {

@@ -66,8 +66,41 @@ TEST_F(ProgramTest, HelpAndVersion) {
   EXPECT_THAT(out, HasSubstr("report 0."));
 }
 
+TEST_F(ProgramTest, ComparesTwoRuns) {
+  const std::string run_directory = "'" + (testing::golden_directory() / "microbench").string() + "'";
+  EXPECT_EQ(run("--compare " + run_directory + " " + run_directory), 0) << errors;
+  EXPECT_THAT(
+      out, AllOf(HasSubstr("# Two runs compared"), HasSubstr("| larosa |"), HasSubstr("did not take turns")));
+  const fs::path path = directory.path() / "new directory" / "c.md";
+  EXPECT_EQ(run("--compare " + run_directory + " " + run_directory + output(path) + " --fail-on-regression"),
+            0);
+  EXPECT_THAT(out, AllOf(HasSubstr("larosa: ambiguous, 1.00×"), HasSubstr("c.md\n")));
+  EXPECT_THAT(testing::file_text(path), HasSubstr("# Two runs compared"));
+}
+
+TEST_F(ProgramTest, ARegressionExitsWith1OnRequest) {
+  const fs::path base = testing::golden_directory() / "microbench", fresh = directory.path() / "fresh";
+  fs::copy(base, fresh);
+  std::string manifest = testing::file_text(fresh / "manifest.json");
+  const std::string good = "\"status\": \"pass\", \"reason\": \"\"";
+  ASSERT_NE(manifest.find(good), std::string::npos);
+  manifest.replace(manifest.find(good), good.size(), "\"status\": \"fail\", \"reason\": \"check failed\"");
+  testing::write_text(fresh / "manifest.json", manifest);
+  const std::string both = "--compare '" + base.string() + "' '" + fresh.string() + "'";
+  EXPECT_EQ(run(both), 0) << errors;
+  EXPECT_EQ(run(both + " --fail-on-regression"), 1) << errors;
+  EXPECT_THAT(out, HasSubstr("not comparable (new: fail: check failed)"));
+}
+
+TEST_F(ProgramTest, OnlyRunsOfMicrobenchAreCompared) {
+  const std::string compare = "'" + (testing::golden_directory() / "compare").string() + "'";
+  EXPECT_EQ(run("--compare " + compare + " " + compare), 3);
+  EXPECT_THAT(errors, HasSubstr("only runs of microbench can be compared"));
+}
+
 TEST_F(ProgramTest, ImpossibleArgumentsExitWith2) {
-  for (const char* arguments : {"", "--input x", "--output x.md", "--nonsense", "--input"}) {
+  for (const char* arguments : {"", "--input x", "--output x.md", "--nonsense", "--input", "--compare x",
+                                "--compare x y --input z", "--input x --output y.md --fail-on-regression"}) {
     EXPECT_EQ(run(arguments), 2) << arguments;
     EXPECT_THAT(errors, AllOf(HasSubstr("report: "), HasSubstr("--help"))) << arguments;
   }

@@ -72,6 +72,26 @@ TEST_F(ReadTest, TheSamplesJoinByName) {
   EXPECT_DOUBLE_EQ(*results.comparisons[0].probe_gbps, 19.1);
 }
 
+TEST_F(ReadTest, TheSameComparisonTwiceIsRefused) {
+  const fs::path copy = directory.path() / "copy";
+  fs::copy(compare, copy);
+  EXPECT_THAT(complaint({compare, copy}), AllOf(HasSubstr("compare/compare.json and copy/compare.json"),
+                                                HasSubstr("same run of phi2 compare")));
+  edit(copy / "compare.json", [](Json& json) { json["started_utc"] = "2026-02-01T00:00:00Z"; });
+  EXPECT_EQ(complaint({compare, copy}), "");
+}
+
+TEST_F(ReadTest, ARowThatWasCutShortKeepsItsSamples) {
+  edit(manifest, [](Json& json) {
+    json["interrupted"] = true;
+    json["rows"][0]["reason"] = "interrupted after 2 of 9 repetitions";
+  });
+  edit(benchmark, [](Json& json) { json["benchmarks"].erase(2); });
+  const Results results = read_results({microbench}, directory.path());
+  EXPECT_EQ(results.runs[0].rows[0].time_ns->samples, 2);
+  EXPECT_EQ(results.runs[0].rows[0].sample_ns.size(), 2u);
+}
+
 TEST_F(ReadTest, NothingThatDidNotPassHasATime) {
   const Results results = read_results({microbench}, directory.path());
   int without = 0;
