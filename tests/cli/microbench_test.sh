@@ -159,7 +159,8 @@ code=$?
 # SIGKILL in the middle of a group: its samples so far are there, and the manifest says that more was to come.
 "$bin/toy_microbench" --shapes=slow.json --benchmark_filter=slow/f32/n:999999 --out=killed >out 2>err &
 for _ in $(seq 600); do
-  [ "$(grep -cs '"run_type": "iteration"' killed/benchmark.json)" -ge 2 ] && break
+  told=$(grep -cs '"run_type": "iteration"' killed/benchmark.json)
+  [ "${told:-0}" -ge 2 ] && break
   sleep 0.05
 done
 kill -KILL $!

@@ -93,14 +93,13 @@ TEST_P(CaughtBefore, FailsAndTheOthersPass) {
   EXPECT_EQ(row_of(*group, "good").status, Status::kPass) << row_of(*group, "good").reason;
 }
 
-INSTANTIATE_TEST_SUITE_P(, CaughtBefore,
-                         ::testing::Values(std::pair{"wrong", "relative error"},
-                                           std::pair{"zeros", "relative error"}, std::pair{"skips", "nan, should be"},
-                                           std::pair{"nan", "[0,16] is nan"},
-                                           std::pair{"alters_input", "changed input 0"},
-                                           std::pair{"breaks_guard", "wrote outside output 0"},
-                                           std::pair{"caches", "copy 1"}),
-                         [](const auto& test) { return std::string(test.param.first); });
+INSTANTIATE_TEST_SUITE_P(
+    , CaughtBefore,
+    ::testing::Values(std::pair{"wrong", "relative error"}, std::pair{"zeros", "relative error"},
+                      std::pair{"skips", "nan, should be"}, std::pair{"nan", "[0,16] is nan"},
+                      std::pair{"alters_input", "changed input 0"},
+                      std::pair{"breaks_guard", "wrote outside output 0"}, std::pair{"caches", "copy 1"}),
+    [](const auto& test) { return std::string(test.param.first); });
 
 TEST(Group, AThrowingVariantIsAnError) {
   const auto group = group_of({33, 0}, {"throws", "good"});
