@@ -69,11 +69,11 @@ void read_into_page_cache(const phi2::ModelSource& source) {
 
 /// Calibrates here and hands the result on in a file, so that no side's memory knows of it. Returns what the
 /// rotations are called.
-std::string calibrate_into(const Model& model, const fs::path& file) {
+std::string calibrate_into(const fs::path& file, const Model& model, const phi2::LarosaOptions& larosa) {
   const phi2::Weights weights = phi2::load_weights(model.source, model.dtype, stoppable_progress());
-  const ChosenRotations chosen = choose_rotations(model, weights, "");
-  phi2::save_rotations(file, chosen.rotations);
-  return chosen.origin;
+  const phi2::Rotations rotations = calibrate_by_default(model, weights, larosa);
+  phi2::save_rotations(file, rotations);
+  return default_origin(rotations);
 }
 
 fs::path result_path(const Arguments& arguments) {
@@ -134,16 +134,19 @@ ExitCode compare(Arguments arguments) {
   std::optional<Error> trouble;
   try {
     std::string rotation = fs::path(arguments.larosa.file).filename().string();
-    if (rotation.empty()) {
+    if (!rotations_need_no_text(model, larosa, arguments.larosa.file)) {
       setup.rotation_file = temporary / "rotations.safetensors";
-      rotation = calibrate_into(model, setup.rotation_file);
+      rotation = calibrate_into(setup.rotation_file, model, larosa);
+    } else if (rotation.empty()) {
+      rotation = larosa.rotation == phi2::RotationKind::kNone ? "none" : "random";
     }
     comparison.settings = settings_json(arguments.model, arguments.sampling);
     comparison.settings["repetitions"] = arguments.repetitions;
     comparison.settings["larosa"] = larosa_json(larosa, rotation);
     comparison.baseline.description = "every weight is read";
     comparison.optimized.description =
-        fmt::format("LaRoSA {}, sparsity {:.3f}", name_of(larosa.mode), larosa.sparsity_permille / 1000.0);
+        fmt::format("LaRoSA {}, rotation {}, sparsity {:.3f}", name_of(larosa.mode),
+                    phi2::name_of(larosa.rotation), larosa.sparsity_permille / 1000.0);
     read_into_page_cache(model.source);
     measure_generations(setup, comparison, [&] { save(true); });
     if (!text.empty()) measure_quality(setup, text.filename().string(), text_ids, comparison);

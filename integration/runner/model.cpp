@@ -46,9 +46,9 @@ LoadedEngine load_engine(const Model& model, const phi2::EngineOptions& options,
   const auto start = std::chrono::steady_clock::now();
   phi2::Weights weights = phi2::load_weights(model.source, model.dtype, stoppable_progress());
   ChosenRotations chosen;
-  if (options.larosa) chosen = choose_rotations(model, weights, rotation_file);
-  loaded.engine =
-      std::make_unique<phi2::Engine>(std::move(weights), options, &chosen.rotations, stoppable_progress());
+  if (options.larosa) chosen = choose_rotations(model, weights, *options.larosa, rotation_file);
+  loaded.engine = std::make_unique<phi2::Engine>(std::move(weights), options, chosen.rotations.get(),
+                                                 stoppable_progress());
   loaded.load_s = seconds_since(start) - chosen.calibrate_s;
   loaded.rotation = chosen.origin;
   return loaded;

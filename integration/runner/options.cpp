@@ -1,11 +1,33 @@
 #include "integration/runner/options.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <vector>
 
 #include "kernels/core/error.hpp"
 
 namespace trisect::runner {
+namespace {
+
+const std::vector<std::string> kModes = {"naive", "online", "merged"};  // in the order of LarosaMode
+
+/// A number between -1000 and 1000 of at most three decimals, in thousandths; `text` is the whole argument.
+int parse_permille(const char* option, std::string_view text, std::string_view number, const char* example) {
+  constexpr double kMost = 1000;
+  double value = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+  if (error != std::errc() || end != number.data() + number.size() || number.empty()) {
+    usage_error("{} '{}' is not a number such as {}", option, text, example);
+  }
+  if (!(std::abs(value) <= kMost)) usage_error("{} {} is not within [0, 1)", option, text);
+  const double permille = value * 1000;
+  if (std::abs(permille - std::round(permille)) > 1e-9)
+    usage_error("{} {} has more than three decimals", option, text);
+  return static_cast<int>(std::lround(permille));
+}
+
+}  // namespace
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
   command
@@ -31,53 +53,83 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
 
 CLI::Option* add_larosa_options(CLI::App& command, LarosaArguments& arguments) {
   command
+      .add_option("--larosa-mode", arguments.mode,
+                  "online (default): inputs are rotated at every layer, and rows of weights of dropped "
+                  "activations are not "
+                  "read; merged: the same without rotating, since the weights around have absorbed the "
+                  "rotations; naive: "
+                  "rotate, select, rotate back, and read all weights")
+      ->check(CLI::IsMember(kModes));
+  CLI::Option* rotation =
+      command
+          .add_option(
+              "--larosa-rotation", arguments.rotation,
+              "layer (default): a rotation for each layer; global: one for all; random: one that knows no "
+              "text; none")
+          ->check(CLI::IsMember({"layer", "global", "random", "none"}));
+  command
       .add_option(
-          "--larosa-mode", arguments.mode,
-          "online (default): rotated weights, of which the rows of dropped activations are not read; naive: "
-          "rotate, select, rotate back, and read all weights")
-      ->check(CLI::IsMember({"naive", "online"}));
+          "--larosa-file", arguments.file,
+          "Rotations from phi2 calibrate; default: calibrated now on the text that comes with Trisect, and "
+          "random ones for synthetic models")
+      ->excludes(rotation);
   command.add_option(
-      "--larosa-file", arguments.file,
-      "Rotations from phi2 calibrate; default: calibrated now on the text that comes with Trisect, and "
-      "random ones for synthetic models");
-  return command.add_option(
-      "--larosa-sparsity", arguments.sparsity,
-      "Share of the activations to drop in decoding, within [0, 1), at most three decimals; 0.8 "
-      "times as much for the inputs of q, k, v and fc1, 1.2 times for those of dense and fc2");
+      "--larosa-coefficients", arguments.coefficients,
+      "IN,OUT: times the sparsity, for the inputs of q, k, v and fc1 and for those of dense and fc2; "
+      "default: those that a search left in the file, or 0.8,1.2");
+  command.add_flag("--larosa-prefill", arguments.prefill,
+                   "Drop activations in prefill too, not in decoding alone");
+  return command.add_option("--larosa-sparsity", arguments.sparsity,
+                            "Share of the activations to drop, within [0, 1), at most three decimals");
 }
 
 std::optional<phi2::LarosaOptions> parse_larosa(const LarosaArguments& arguments) {
   if (!arguments.sparsity) {
-    for (const auto& [name, value] :
-         {std::pair{"--larosa-mode", arguments.mode}, {"--larosa-file", arguments.file}}) {
-      if (!value.empty())
+    for (const auto& [name, given] : {std::pair{"--larosa-mode", !arguments.mode.empty()},
+                                      {"--larosa-rotation", !arguments.rotation.empty()},
+                                      {"--larosa-file", !arguments.file.empty()},
+                                      {"--larosa-coefficients", !arguments.coefficients.empty()},
+                                      {"--larosa-prefill", arguments.prefill}}) {
+      if (given)
         usage_error("{} says how to drop activations, but not how many: add --larosa-sparsity", name);
     }
     return std::nullopt;
   }
   phi2::LarosaOptions options;
-  options.mode = arguments.mode == "naive" ? phi2::LarosaMode::kNaive : phi2::LarosaMode::kOnline;
+  if (!arguments.mode.empty()) options.mode = mode_from_name(arguments.mode);
+  if (!arguments.rotation.empty()) options.rotation = phi2::rotation_kind_from_name(arguments.rotation);
   options.sparsity_permille = parse_sparsity(*arguments.sparsity);
+  options.prefill = arguments.prefill;
+  if (!arguments.file.empty()) {
+    const phi2::RotationInfo info = phi2::read_rotation_info(arguments.file);
+    options.rotation = info.kind;
+    options.coefficients = info.coefficients.value_or(phi2::Coefficients());
+  }
+  if (!arguments.coefficients.empty()) options.coefficients = parse_coefficients(arguments.coefficients);
   phi2::validate(options);
   return options;
 }
 
 int parse_sparsity(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    usage_error("--larosa-sparsity '{}' is not a number such as 0.4", text);
-  }
-  if (!(value >= 0 && value < 1)) usage_error("--larosa-sparsity {} is not within [0, 1)", text);
-  const double permille = value * 1000;
-  if (std::abs(permille - std::round(permille)) > 1e-9) {
-    usage_error("--larosa-sparsity {} has more than three decimals", text);
-  }
-  return static_cast<int>(std::lround(permille));
+  const int permille = parse_permille("--larosa-sparsity", text, text, "0.4");
+  if (permille < 0 || permille >= 1000) usage_error("--larosa-sparsity {} is not within [0, 1)", text);
+  return permille;
 }
 
-std::string_view name_of(phi2::LarosaMode mode) {
-  return mode == phi2::LarosaMode::kNaive ? "naive" : "online";
+phi2::Coefficients parse_coefficients(std::string_view text) {
+  constexpr char kName[] = "--larosa-coefficients", kExample[] = "0.8,1.2";
+  const std::size_t comma = text.find(',');
+  if (comma == text.npos) usage_error("{} '{}' is not two numbers such as {}", kName, text, kExample);
+  return {.in_permille = parse_permille(kName, text, text.substr(0, comma), kExample),
+          .out_permille = parse_permille(kName, text, text.substr(comma + 1), kExample)};
+}
+
+std::string_view name_of(phi2::LarosaMode mode) { return kModes.at(static_cast<std::size_t>(mode)); }
+
+phi2::LarosaMode mode_from_name(std::string_view name) {
+  const auto found = std::find(kModes.begin(), kModes.end(), name);
+  if (found == kModes.end()) usage_error("mode '{}': choose naive, online or merged", name);
+  return static_cast<phi2::LarosaMode>(found - kModes.begin());
 }
 
 CLI::Option* add_prompts_option(CLI::App& command, PromptOptions& options, const char* otherwise) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "integration/phi2/engine/larosa_projection.hpp"
+#include "integration/phi2/engine/larosa_options.hpp"
 #include "kernels/dense/sampling.hpp"
 
 namespace trisect::runner {
@@ -22,21 +22,29 @@ void add_model_options(CLI::App& command, ModelOptions& options);
 
 struct LarosaArguments {
   std::optional<std::string> sparsity;
-  std::string mode;  ///< "" for online
-  std::string file;  ///< rotations; "" for those that choose_rotations() makes
+  std::string mode;          ///< "" for online
+  std::string rotation;      ///< kind; "" for the file's, or layer
+  std::string coefficients;  ///< "" for the file's, or those published
+  std::string file;          ///< rotations; "" for those that choose_rotations() makes
+  bool prefill = false;
 };
 /// Returns --larosa-sparsity, for the subcommand that cannot do without.
 CLI::Option* add_larosa_options(CLI::App& command, LarosaArguments& arguments);
 
-/// Nothing without a sparsity. Throws Error(kUsage) for one outside [0, 1) and for a mode or file without
-/// one.
+/// Nothing without a sparsity. Throws Error(kUsage) for one outside [0, 1), alone or times a coefficient, and
+/// for other options of LaRoSA without one; Error(kEnvironment) for a file that is no rotation file.
 std::optional<phi2::LarosaOptions> parse_larosa(const LarosaArguments& arguments);
 
 /// 400 for "0.4"; at most three decimals, so that no rounding decides how many activations are kept.
 /// Throws Error(kUsage) for anything else and outside [0, 1).
 int parse_sparsity(std::string_view text);
 
+/// {800, 1200} for "0.8,1.2". Throws Error(kUsage).
+phi2::Coefficients parse_coefficients(std::string_view text);
+
 std::string_view name_of(phi2::LarosaMode mode);
+/// Throws Error(kUsage).
+phi2::LarosaMode mode_from_name(std::string_view name);
 
 struct PromptOptions {
   std::optional<std::string> text;

@@ -57,8 +57,10 @@ Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::st
   if (!larosa) return {};
   return {{"mode", name_of(larosa->mode)},
           {"sparsity_permille", larosa->sparsity_permille},
-          {"coefficient_in", larosa->in_coefficient_permille / 1000.0},
-          {"coefficient_out", larosa->out_coefficient_permille / 1000.0},
+          {"coefficient_in", larosa->coefficients.in_permille / 1000.0},
+          {"coefficient_out", larosa->coefficients.out_permille / 1000.0},
+          {"prefill", larosa->prefill},
+          {"rotation_kind", phi2::name_of(larosa->rotation)},
           {"rotation", rotation}};
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "integration/phi2/engine/random_rotations.hpp"
 #include "integration/phi2/model/content_hash.hpp"
 #include "integration/runner/files.hpp"
 #include "integration/runner/measured.hpp"
@@ -13,8 +14,13 @@ namespace trisect::runner {
 namespace {
 
 constexpr Seed kRandomRotations = 1;
+constexpr char kText[] = "calibration.txt";
 
 }  // namespace
+
+std::string_view space_of(phi2::LarosaMode mode) {
+  return mode == phi2::LarosaMode::kMerged ? phi2::kCentredSpace : phi2::kLayernormSpace;
+}
 
 phi2::Rotations calibrate_on(const Model& model, const phi2::Weights& weights,
                              const std::filesystem::path& path, const CalibrationOptions& options) {
@@ -25,23 +31,52 @@ phi2::Rotations calibrate_on(const Model& model, const phi2::Weights& weights,
   const std::string text = read_text(path);
   std::vector<phi2::TokenId> ids = model.tokenizer->encode(text);
   ids.resize(std::min(ids.size(), static_cast<std::size_t>(options.max_tokens)));
-  fmt::print(stderr, "calibrating rotations on {} tokens of {}\n", ids.size(), path.filename().string());
-  phi2::Rotations rotations = phi2::calibrate(weights, ids, options.damping, show_progress());
-  rotations.info.text_hash = phi2::hash_name(phi2::hash_text(text));
-  return rotations;
+  fmt::print(stderr, "calibrating {} rotations on {} tokens of {}\n", phi2::name_of(options.kind), ids.size(),
+             path.filename().string());
+  const phi2::RotationInfo wanted{.kind = options.kind,
+                                  .values = options.values,
+                                  .model_hash = {},
+                                  .text_hash = phi2::hash_name(phi2::hash_text(text)),
+                                  .space = std::string(options.space),
+                                  .damping = options.damping};
+  return phi2::calibrate(weights, ids, wanted, show_progress(), options.state);
 }
 
-ChosenRotations choose_rotations(const Model& model, const phi2::Weights& weights, const std::string& file) {
+bool rotations_need_no_text(const Model& model, const phi2::LarosaOptions& larosa, const std::string& file) {
+  return !file.empty() || model.source.synthetic() || larosa.rotation == phi2::RotationKind::kRandom ||
+         larosa.rotation == phi2::RotationKind::kNone;
+}
+
+phi2::Rotations calibrate_by_default(const Model& model, const phi2::Weights& weights,
+                                     const phi2::LarosaOptions& larosa) {
+  return calibrate_on(model, weights, find_text(kText),
+                      {.kind = larosa.rotation, .space = space_of(larosa.mode), .state = {}});
+}
+
+std::string default_origin(const phi2::Rotations& rotations) {
+  return fmt::format("calibrated on {} ({} tokens)", kText, rotations.info().text_tokens);
+}
+
+ChosenRotations choose_rotations(const Model& model, const phi2::Weights& weights,
+                                 const phi2::LarosaOptions& larosa, const std::string& file) {
+  const std::string_view space = space_of(larosa.mode);
   if (!file.empty()) {
-    return {phi2::load_rotations(file, weights.config, weights.hash, phi2::kLayernormSpace, Dtype::kF32),
+    return {phi2::open_rotations(file, weights.config, weights.hash, space),
             std::filesystem::path(file).filename().string()};
   }
-  if (model.source.synthetic()) return {phi2::random_rotations(weights, kRandomRotations), "random"};
-  const std::filesystem::path text = find_text("calibration.txt");
+  if (rotations_need_no_text(model, larosa, file)) {
+    const bool none = larosa.rotation == phi2::RotationKind::kNone;
+    phi2::RotationInfo info{.kind = larosa.rotation,
+                            .values = !none,
+                            .model_hash = weights.hash,
+                            .text_hash = {},
+                            .space = std::string(space)};
+    return {phi2::random_rotations(weights.config, std::move(info), kRandomRotations),
+            none ? "none" : "random"};
+  }
   const auto start = std::chrono::steady_clock::now();
-  phi2::Rotations rotations = calibrate_on(model, weights, text);
-  std::string origin =
-      fmt::format("calibrated on {} ({} tokens)", text.filename().string(), rotations.info.text_tokens);
+  auto rotations = std::make_unique<phi2::Rotations>(calibrate_by_default(model, weights, larosa));
+  std::string origin = default_origin(*rotations);
   return {std::move(rotations), std::move(origin), seconds_since(start)};
 }
 

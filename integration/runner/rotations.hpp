@@ -2,7 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include "integration/phi2/engine/calibrate.hpp"
 #include "integration/runner/model.hpp"
@@ -11,23 +13,40 @@ namespace trisect::runner {
 
 /// How calibration is done unless it is said otherwise; more tokens than this change little.
 struct CalibrationOptions {
+  phi2::RotationKind kind = phi2::RotationKind::kLayer;
+  std::string_view space = phi2::kLayernormSpace;
+  bool values = true;
   double damping = 0.01;
-  int max_tokens = 16384;  ///< of the text's beginning
+  int max_tokens = 16384;       ///< of the text's beginning
+  std::filesystem::path state;  ///< see phi2::calibrate()
 };
+
+/// The space that a mode rotates.
+std::string_view space_of(phi2::LarosaMode mode);
 
 /// Calibrates on a text, and says so on standard error. Throws Error(kUsage) for a text that is too short,
 /// Error(kEnvironment) when the model has no tokenizer.
 phi2::Rotations calibrate_on(const Model& model, const phi2::Weights& weights,
-                             const std::filesystem::path& text, const CalibrationOptions& options = {});
+                             const std::filesystem::path& text, const CalibrationOptions& options);
+
+/// The same on the text that comes with Trisect, for a mode and kind; and what the result is called.
+phi2::Rotations calibrate_by_default(const Model& model, const phi2::Weights& weights,
+                                     const phi2::LarosaOptions& larosa);
+std::string default_origin(const phi2::Rotations& rotations);
 
 struct ChosenRotations {
-  phi2::Rotations rotations;
-  std::string origin;      ///< "phi-mini.rotations", "calibrated on calibration.txt (16384 tokens)", "random"
+  std::unique_ptr<phi2::RotationSource> rotations;
+  std::string
+      origin;  ///< "layer, phi-mini.rotations", "global, calibrated on calibration.txt (16384 tokens)"
   double calibrate_s = 0;  ///< what calibrating took, if they were calibrated now
 };
 
-/// Those of the file, if one is named; for a synthetic model random ones; else calibrated now on the text
-/// that comes with Trisect.
-ChosenRotations choose_rotations(const Model& model, const phi2::Weights& weights, const std::string& file);
+/// Those of the file, if one is named; for kind random, and every kind of a synthetic model, random ones;
+/// else calibrated now on the text that comes with Trisect. The matrices are read or made as they are needed.
+ChosenRotations choose_rotations(const Model& model, const phi2::Weights& weights,
+                                 const phi2::LarosaOptions& larosa, const std::string& file);
+
+/// False when choose_rotations() would calibrate.
+bool rotations_need_no_text(const Model& model, const phi2::LarosaOptions& larosa, const std::string& file);
 
 }  // namespace trisect::runner

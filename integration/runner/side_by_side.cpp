@@ -26,8 +26,11 @@ class Half {
     nlohmann::json larosa;
     if (with_larosa) {
       larosa = {{"mode", name_of(setup.larosa.mode)},
+                {"rotation", phi2::name_of(setup.larosa.rotation)},
                 {"sparsity_permille", setup.larosa.sparsity_permille},
-                {"prefill", for_quality}};
+                {"in_permille", setup.larosa.coefficients.in_permille},
+                {"out_permille", setup.larosa.coefficients.out_permille},
+                {"prefill", for_quality || setup.larosa.prefill}};
     }
     loaded_ = process_.ask({{"do", "load"},
                             {"model", setup.options.model},

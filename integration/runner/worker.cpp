@@ -31,11 +31,11 @@ class Worker {
     phi2::EngineOptions options;
     options.context = request.at("context");
     if (const auto& larosa = request.at("larosa"); !larosa.is_null()) {
-      options.larosa.emplace();
-      options.larosa->mode =
-          larosa.at("mode") == "naive" ? phi2::LarosaMode::kNaive : phi2::LarosaMode::kOnline;
-      options.larosa->sparsity_permille = larosa.at("sparsity_permille");
-      options.larosa->prefill = larosa.at("prefill");
+      options.larosa = {.mode = mode_from_name(larosa.at("mode").get<std::string>()),
+                        .rotation = phi2::rotation_kind_from_name(larosa.at("rotation").get<std::string>()),
+                        .sparsity_permille = larosa.at("sparsity_permille"),
+                        .coefficients = {larosa.at("in_permille"), larosa.at("out_permille")},
+                        .prefill = larosa.at("prefill")};
     }
     pin_threads(model.threads);
     LoadedEngine loaded = load_engine(find_model(model), options, request.at("rotations"));

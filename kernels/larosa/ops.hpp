@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "kernels/larosa/layer.hpp"
+#include "kernels/larosa/rmsnorm.hpp"
 #include "kernels/larosa/rotate.hpp"
 #include "kernels/larosa/scatter.hpp"
 #include "kernels/larosa/sparse_gemv.hpp"
@@ -11,6 +12,6 @@
 
 namespace trisect::larosa {
 
-using Ops = std::tuple<Rotate, Topk, Scatter, SparseGemv, Layer>;
+using Ops = std::tuple<Rmsnorm, Rotate, Topk, Scatter, SparseGemv, Layer>;
 
 }  // namespace trisect::larosa

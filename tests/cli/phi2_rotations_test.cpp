@@ -1,6 +1,9 @@
 // phi2 calibrate and the files it makes.
 #include <signal.h>
 
+#include <chrono>
+#include <thread>
+
 #include "tests/cli/phi2_program.hpp"
 
 namespace trisect::test {
@@ -66,16 +69,53 @@ TEST_F(Phi2Rotations, OutputThatCannotBeWritten) {
   expect_complaint(calibrate({"--output", path("")}), 3, "directory");
 }
 
-TEST_F(Phi2Rotations, InterruptedLeavesNoFile) {
-  Program program({"calibrate", "--model", "synthetic:phi-mini", "--tokenizer", phi_mini(), "--text",
-                   source("integration/texts/calibration.txt"), "--output", path("r"), "--max-tokens",
-                   "100000"});
+TEST_F(Phi2Rotations, ServeTheirModeOnly) {
+  const std::string online = path("online"), merged = path("merged");
+  ASSERT_EQ(calibrate({"--output", online}).code, 0);
+  ASSERT_EQ(
+      calibrate({"--output", merged, "--larosa-mode", "merged", "--larosa-rotation", "global", "--no-values"})
+          .code,
+      0);
+  const auto run = [](const std::string& mode, const std::string& file) {
+    return phi2({"generate", "--model", "synthetic:phi-mini", "--max-new-tokens", "2", "--larosa-sparsity",
+                 "0.4", "--larosa-mode", mode, "--larosa-file", file});
+  };
+  EXPECT_EQ(run("merged", merged).code, 0);
+  EXPECT_EQ(run("naive", online).code, 0);
+  expect_complaint(run("merged", online), 3, "space is \"layernorm\", not \"centred\"");
+  expect_complaint(run("online", merged), 3, "space is \"centred\", not \"layernorm\"");
+}
+
+TEST_F(Phi2Rotations, InterruptedGoesOnWithTheSameCommand) {
+  const Arguments arguments{"calibrate",
+                            "--model",
+                            "synthetic:phi-mini",
+                            "--tokenizer",
+                            phi_mini(),
+                            "--text",
+                            source("integration/texts/calibration.txt"),
+                            "--output",
+                            path("r"),
+                            "--max-tokens",
+                            "8000"};
+  Program program(arguments);
   ASSERT_TRUE(program.wait_for("calibrating"));
+  while (!fs::exists(path("r.state/progress.safetensors")))
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   program.send(SIGINT);
-  const Finished finished = program.finish();
-  EXPECT_EQ(finished.code, 130) << finished.err;
-  EXPECT_THAT(finished.err, HasSubstr("interrupted"));
-  EXPECT_TRUE(fs::is_empty(path("")));
+  const Finished stopped = program.finish();
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_THAT(stopped.err, HasSubstr("the same command goes on"));
+  EXPECT_FALSE(fs::exists(path("r")));
+
+  Arguments other = arguments;
+  other.insert(other.end(), {"--damping", "0.5"});
+  const Finished refused = phi2(other);
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("r.state"));
+  EXPECT_EQ(phi2(arguments).code, 0);
+  EXPECT_TRUE(fs::exists(path("r")));
+  EXPECT_FALSE(fs::exists(path("r.state")));
 }
 
 }  // namespace

@@ -31,25 +31,33 @@ TEST(Phi2Usage, ValuesOutOfRange) {
     Arguments options;
     std::string part;
   };
-  for (const Case& wrong : {Case{{"--larosa-sparsity", "1.0"}, "not within [0, 1)"},
-                            {{"--larosa-sparsity", "-0.1"}, "not within [0, 1)"},
-                            {{"--larosa-sparsity", "nan"}, "not within [0, 1)"},
-                            {{"--larosa-sparsity", "0.4004"}, "three decimals"},
-                            {{"--larosa-sparsity", "0.9"}, "dense and fc2"},  // 1.2 times as much is beyond 1
-                            {{"--larosa-sparsity", "much"}, "not a number"},
-                            {{"--larosa-sparsity", ""}, "not a number"},
-                            {{"--larosa-sparsity", "0.4", "--larosa-mode", "merged"}, "merged"},
-                            {{"--larosa-mode", "naive"}, "--larosa-sparsity"},
-                            {{"--larosa-file", "x"}, "--larosa-sparsity"},
-                            {{"--max-new-tokens", "0"}, "--max-new-tokens"},
-                            {{"--max-new-tokens", "10000000000"}, "--max-new-tokens"},
-                            {{"--temperature", "-1"}, "temperature"},
-                            {{"--top-p", "0"}, "top-p"},
-                            {{"--dtype", "f16"}, "f16"},
-                            {{"--threads", "0"}, "--threads"},
-                            {{"--threads", "9999"}, "--threads"},
-                            {{"--prompt", "a", "--prompt-tokens", "3"}, "excludes"},
-                            {{"--prompt", "a"}, "--tokenizer"}}) {
+  for (const Case& wrong :
+       {Case{{"--larosa-sparsity", "1.0"}, "not within [0, 1)"},
+        {{"--larosa-sparsity", "-0.1"}, "not within [0, 1)"},
+        {{"--larosa-sparsity", "nan"}, "not within [0, 1)"},
+        {{"--larosa-sparsity", "0.4004"}, "three decimals"},
+        {{"--larosa-sparsity", "0.9"}, "dense and fc2"},  // 1.2 times as much is beyond 1
+        {{"--larosa-sparsity", "much"}, "not a number"},
+        {{"--larosa-sparsity", ""}, "not a number"},
+        {{"--larosa-sparsity", "0.4", "--larosa-mode", "offline"}, "offline"},
+        {{"--larosa-sparsity", "0.4", "--larosa-rotation", "local"}, "local"},
+        {{"--larosa-sparsity", "0.4", "--larosa-rotation", "layer", "--larosa-file", "x"}, "excludes"},
+        {{"--larosa-sparsity", "0.4", "--larosa-coefficients", "1"}, "two numbers"},
+        {{"--larosa-sparsity", "0.4", "--larosa-coefficients", "1,x"}, "not a number"},
+        {{"--larosa-sparsity", "0.4", "--larosa-coefficients", "2.5,1"}, "q, k, v and fc1"},
+        {{"--larosa-sparsity", "0.4", "--larosa-coefficients", "1,-1"}, "dense and fc2"},
+        {{"--larosa-prefill"}, "--larosa-sparsity"},
+        {{"--larosa-mode", "naive"}, "--larosa-sparsity"},
+        {{"--larosa-file", "x"}, "--larosa-sparsity"},
+        {{"--max-new-tokens", "0"}, "--max-new-tokens"},
+        {{"--max-new-tokens", "10000000000"}, "--max-new-tokens"},
+        {{"--temperature", "-1"}, "temperature"},
+        {{"--top-p", "0"}, "top-p"},
+        {{"--dtype", "f16"}, "f16"},
+        {{"--threads", "0"}, "--threads"},
+        {{"--threads", "9999"}, "--threads"},
+        {{"--prompt", "a", "--prompt-tokens", "3"}, "excludes"},
+        {{"--prompt", "a"}, "--tokenizer"}}) {
     Arguments arguments{"generate", "--model", "synthetic:phi-mini"};
     arguments.insert(arguments.end(), wrong.options.begin(), wrong.options.end());
     SCOPED_TRACE(::testing::PrintToString(arguments));

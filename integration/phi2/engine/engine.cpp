@@ -9,9 +9,10 @@
 
 namespace trisect::phi2 {
 
-Engine::Engine(Weights weights, const EngineOptions& options, const Rotations* rotations, const Progress& progress)
-    : weights_(std::move(weights)), larosa_(options.larosa) {
-  const Config& config = weights_.config;
+Engine::Engine(Weights weights, const EngineOptions& options, const RotationSource* rotations,
+               const Progress& progress)
+    : larosa_(options.larosa) {
+  const Config config = weights.config;
   context_ = options.context == 0 ? config.positions : options.context;
   if (context_ < 1 || context_ > config.positions) {
     usage_error("--context {}: the model has {} positions", options.context, config.positions);
@@ -19,43 +20,57 @@ Engine::Engine(Weights weights, const EngineOptions& options, const Rotations* r
   const int max_rows = std::min(options.max_rows, context_ * options.slots);
   if (larosa_) {
     if (rotations == nullptr) usage_error("LaRoSA needs rotations: calibrate them or name a file");
+    if (rotations->info().kind != larosa_->rotation) {
+      usage_error("the rotations are of kind {}, not {}", name_of(rotations->info().kind),
+                  name_of(larosa_->rotation));
+    }
     validate(*larosa_);
-    if (larosa_->mode == LarosaMode::kOnline) absorb(rotations->layers, weights_, progress);
-    projection_ = make_larosa_projection(weights_, rotations->layers, *larosa_, max_rows, clock_);
+    larosa_weights_ = transform(std::move(weights), *rotations, larosa_->mode, progress);
+    projection_ = make_larosa_projection(larosa_weights_, *larosa_, max_rows, clock_);
   } else {
-    projection_ = make_dense_projection(weights_, max_rows, clock_);
+    larosa_weights_.weights = std::move(weights);
+    projection_ = make_dense_projection(larosa_weights_.weights, max_rows, clock_);
   }
-  cache_ = make_static_kv_cache(config, weights_.dtype, options.slots, context_);
-  forward_ = std::make_unique<Forward>(config, *projection_, *cache_, max_rows, clock_);
+  const Weights& own = larosa_weights_.weights;
+  cache_ = make_static_kv_cache(own.config, own.dtype, options.slots, context_);
+  forward_ = std::make_unique<Forward>(own.config, *projection_, *cache_, max_rows, clock_);
+}
+
+void Engine::set_larosa(const LarosaOptions& options) {
+  if (!larosa_ || larosa_->mode != options.mode || larosa_->rotation != options.rotation) {
+    usage_error("the engine was made for another mode or rotation of LaRoSA");
+  }
+  validate(options);
+  *larosa_ = options;
 }
 
 MemoryUse Engine::memory() const {
-  return {.weights = weights_.bytes(),
-          .rotations = larosa_ ? rotation_bytes(weights_, *larosa_) : 0,
+  return {.weights = weights().bytes(),
+          .rotations = larosa_weights_.matrix_bytes(),
           .scratch = projection_->scratch_bytes() + forward_->scratch_bytes(),
           .kv = cache_->usage()};
 }
 
 double Engine::decode_bytes() const {
-  const Config& config = weights_.config;
-  const double element = static_cast<double>(size_of(weights_.dtype));
-  const double hidden = config.hidden, width = config.hidden + config.intermediate;
-  double in_rows = hidden, out_rows = width, rotations = 0;
-  if (larosa_) {
-    rotations = static_cast<double>(rotation_bytes(weights_, *larosa_));
-    if (larosa_->mode == LarosaMode::kOnline) {
-      in_rows = larosa::kept(config.hidden, larosa_->in_permille());
-      out_rows = larosa::kept(config.hidden, larosa_->out_permille()) +
-                 larosa::kept(config.intermediate, larosa_->out_permille());
-    }
-  }
-  const double layer = in_rows * (3 * hidden + config.intermediate) + out_rows * hidden;
-  return rotations + element * (config.layers * layer + hidden * config.vocab);
+  const Config& config = this->config();
+  const double element = static_cast<double>(size_of(weights().dtype));
+  const double hidden = config.hidden;
+  const double layer = hidden * (3 * hidden + config.intermediate) + (hidden + config.intermediate) * hidden;
+  const bool skips = larosa_ && larosa_->mode != LarosaMode::kNaive;
+  const double kept = skips ? 1 - weight_sparsity(config, *larosa_) : 1;
+  // A matrix that layers share is read by each of them.
+  const auto reads = [&](const std::vector<Buffer>& matrices) {
+    return static_cast<double>(matrices.size() == 1 ? static_cast<std::size_t>(config.layers)
+                                                    : matrices.size());
+  };
+  const double matrices = reads(larosa_weights_.rotation) + reads(larosa_weights_.rotation_back) +
+                          static_cast<double>(larosa_weights_.adapter.size());
+  return element * (config.layers * layer * kept + matrices * hidden * hidden + hidden * config.vocab);
 }
 
 std::map<std::string, std::string> Engine::variants() const {
-  const Config& c = weights_.config;
-  const Dtype dtype = weights_.dtype;
+  const Config& c = config();
+  const Dtype dtype = weights().dtype;
   std::map<std::string, std::string> names;
   const auto add = [&]<class Op>(const typename Op::Problem& problem) {
     names[std::string(Op::name)] = best_variant<Op>(problem).name;
@@ -65,7 +80,8 @@ std::map<std::string, std::string> Engine::variants() const {
   add.operator()<dense::Attention>({1, 1, context_, c.heads, c.head_dim, dtype});
   if (larosa_) {
     add.operator()<larosa::Topk>({1, c.hidden, larosa_->in_permille()});
-    add.operator()<larosa::SparseGemv>({c.hidden, 3 * c.hidden + c.intermediate, larosa_->in_permille(), dtype});
+    add.operator()<larosa::SparseGemv>(
+        {c.hidden, 3 * c.hidden + c.intermediate, larosa_->in_permille(), dtype});
   }
   return names;
 }

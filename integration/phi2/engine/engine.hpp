@@ -7,7 +7,6 @@
 
 #include "integration/phi2/engine/forward.hpp"
 #include "integration/phi2/engine/larosa_projection.hpp"
-#include "integration/phi2/model/rotations.hpp"
 
 namespace trisect::phi2 {
 
@@ -26,17 +25,27 @@ struct MemoryUse {
 
 class Engine {
  public:
-  /// Takes the weights over. With LaRoSA `rotations` (f32) are needed during construction only; online mode rotates the
-  /// weights in place, which `progress` shows. KV is kept in the weights' type.
-  /// Throws Error(kUsage) for a context beyond the model's positions or an impossible sparsity.
-  Engine(Weights weights, const EngineOptions& options, const Rotations* rotations = nullptr,
+  /// Takes the weights over. With LaRoSA `rotations` are needed during construction only, when the weights
+  /// are transformed for its mode (see transform()), which `progress` shows. KV is kept in the weights' type.
+  /// Throws Error(kUsage) for a context beyond the model's positions, an impossible sparsity, and rotations
+  /// of another kind or space than the options'.
+  Engine(Weights weights, const EngineOptions& options, const RotationSource* rotations = nullptr,
          const Progress& progress = {});
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
 
   /// See Forward::step().
   void step(const Rows& rows, const View& logits) { forward_->step(rows, logits); }
 
-  const Weights& weights() const { return weights_; }
-  const Config& config() const { return weights_.config; }
+  /// As they run: with LaRoSA's merged mode not those that were loaded.
+  const Weights& weights() const { return larosa_weights_.weights; }
+  const Config& config() const { return weights().config; }
+  const std::optional<LarosaOptions>& larosa() const { return larosa_; }
+
+  /// How much LaRoSA drops from the next step on, and whether prefill is sparse. Throws Error(kUsage) when
+  /// the engine was made without LaRoSA, for another mode or rotation, and for an impossible sparsity.
+  void set_larosa(const LarosaOptions& options);
+
   KvCache& cache() { return *cache_; }
   int context() const { return context_; }
   int max_rows() const { return forward_->max_rows(); }
@@ -51,7 +60,7 @@ class Engine {
   std::map<std::string, std::string> variants() const;
 
  private:
-  Weights weights_;
+  LarosaWeights larosa_weights_;  // without LaRoSA the weights alone
   std::optional<LarosaOptions> larosa_;
   int context_;
   StageClock clock_;

@@ -1,5 +1,5 @@
-// The forward pass, written once. What is optimised is chosen at its seams: the linear layers (Projection) and the
-// place of keys and values (KvCache); a token enters as an id and leaves as logits.
+// The forward pass, written once. What is optimised is chosen at its seams: the linear layers (Projection)
+// and the place of keys and values (KvCache); a token enters as an id and leaves as logits.
 #pragma once
 
 #include "integration/phi2/engine/kv_cache.hpp"
@@ -13,9 +13,13 @@ class Forward {
   /// Borrows its arguments. Steps have at most `max_rows` rows.
   Forward(const Config& config, Projection& projection, KvCache& cache, int max_rows, StageClock& clock);
 
-  /// One step: writes the rows' keys and values into the cache and the logits (f32 [l][vocab]) of its last l rows,
-  /// l >= 0. Throws Error(kUsage) for an id or position out of range.
+  /// One step: writes the rows' keys and values into the cache and the logits (f32 [l][vocab]) of its last l
+  /// rows, l >= 0. Throws Error(kUsage) for an id or position out of range.
   void step(const Rows& rows, const View& logits);
+
+  /// One layer of a step whose cache has been prepared: the residual stream x [rows][hidden] is changed in
+  /// place.
+  void layer(int index, const Rows& rows, const View& x);
 
   int max_rows() const { return static_cast<int>(residual_.view().rows); }
   std::size_t scratch_bytes() const { return residual_.bytes() + qkvh_.bytes() + rope_table_.bytes(); }

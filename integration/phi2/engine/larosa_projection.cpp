@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "integration/phi2/engine/dense_projection.hpp"
-#include "kernels/core/error.hpp"
+#include "integration/phi2/engine/panels.hpp"
 #include "kernels/dense/row_kernel.hpp"
+#include "kernels/larosa/rmsnorm.hpp"
 #include "kernels/larosa/scatter.hpp"
 #include "kernels/larosa/sparse_gemv.hpp"
 #include "kernels/larosa/topk.hpp"
@@ -12,64 +13,16 @@
 namespace trisect::phi2 {
 namespace {
 
-Buffer converted(const View& from, Dtype type) {
-  Buffer to(type, from.rows, from.cols);
-  for (std::int64_t r = 0; r < from.rows; ++r) {
-    convert(from.row<float>(r), Dtype::kF32, to.view().byte_row(r), type, static_cast<std::size_t>(from.cols));
-  }
-  return to;
-}
-
-Buffer transposed(const View& from) {
-  Buffer to(Dtype::kF32, from.cols, from.rows);
-  for (std::int64_t r = 0; r < from.rows; ++r) {
-    for (std::int64_t c = 0; c < from.cols; ++c) to.view().row<float>(c)[r] = from.row<float>(r)[c];
-  }
-  return to;
-}
-
+/// What the modes have in common: selections, and products with what they keep.
 class LarosaProjection : public DenseProjection {
  public:
-  LarosaProjection(const Weights& weights, std::span<const View> rotations, const LarosaOptions& options, int max_rows,
-                   StageClock& clock)
-      : DenseProjection(weights, max_rows, clock),
+  LarosaProjection(const LarosaWeights& larosa, const LarosaOptions& options, int max_rows, StageClock& clock)
+      : DenseProjection(larosa.weights, max_rows, clock),
+        larosa_(larosa),
         options_(options),
-        rotated_(Dtype::kF32, max_rows, weights.config.hidden),
-        restored_(Dtype::kF32, max_rows, weights.config.hidden),
-        index_(Dtype::kI32, max_rows, weights.config.hidden + weights.config.intermediate),
-        value_(Dtype::kF32, max_rows, weights.config.hidden + weights.config.intermediate) {
-    for (const View& q : rotations) {
-      q_.push_back(converted(q, weights.dtype));
-      if (naive()) q_transposed_.push_back(converted(transposed(q).view(), weights.dtype));
-    }
-  }
-
-  void in(int index, const View& x, const View& qkvh) override {
-    const LayerWeights& w = layer(index);
-    const View normed = normalize(x, w.norm_gain, w.norm_bias);
-    if (naive() && !selects(x)) {
-      clock_.time(Stage::kInProduct, [&] { multiply(normed, w.qkvh, w.qkvh_bias, qkvh); });
-      return;
-    }
-    const View rotated = rotated_.view().rows_from(0, x.rows);
-    rotate(normed, q_[static_cast<std::size_t>(index)].view(), rotated);
-    if (!selects(x)) {
-      clock_.time(Stage::kInProduct, [&] { multiply(rotated, w.qkvh, w.qkvh_bias, qkvh); });
-      return;
-    }
-    const Selection selection = select(rotated, options_.in_permille(), 0);
-    if (!naive() && x.rows == 1) {
-      clock_.time(Stage::kInProduct, [&] { sparse_product(selection, w.qkvh, w.qkvh_bias, qkvh, false); });
-      return;
-    }
-    scatter(selection, rotated);
-    View product_input = rotated;
-    if (naive()) {
-      product_input = restored_.view().rows_from(0, x.rows);
-      rotate(rotated, q_transposed_[static_cast<std::size_t>(index)].view(), product_input);
-    }
-    clock_.time(Stage::kInProduct, [&] { multiply(product_input, w.qkvh, w.qkvh_bias, qkvh); });
-  }
+        rotated_(Dtype::kF32, max_rows, weights_.config.hidden),
+        index_(Dtype::kI32, max_rows, weights_.config.hidden + weights_.config.intermediate),
+        value_(Dtype::kF32, max_rows, weights_.config.hidden + weights_.config.intermediate) {}
 
   void out(int index, const View& attention_h, const View& x) override {
     if (!selects(x)) return DenseProjection::out(index, attention_h, x);
@@ -80,7 +33,7 @@ class LarosaProjection : public DenseProjection {
     const View h = attention_h.columns(hidden, weights_.config.intermediate);
     const Selection from_attention = select(attention, options_.out_permille(), 0);
     const Selection from_h = select(h, options_.out_permille(), static_cast<int>(from_attention.index.cols));
-    if (naive() || x.rows > 1) {
+    if (!skips_rows(x)) {
       scatter(from_attention, attention);
       scatter(from_h, h);
       clock_.time(Stage::kOutProduct, [&] { multiply(attention_h, w.out, w.out_bias, x, true); });
@@ -98,18 +51,21 @@ class LarosaProjection : public DenseProjection {
   }
 
   std::size_t scratch_bytes() const override {
-    return DenseProjection::scratch_bytes() + rotated_.bytes() + restored_.bytes() + index_.bytes() + value_.bytes();
+    return DenseProjection::scratch_bytes() + rotated_.bytes() + index_.bytes() + value_.bytes();
   }
 
- private:
+ protected:
   struct Selection {
     View index, value;  // [rows][k]
   };
 
-  bool naive() const { return options_.mode == LarosaMode::kNaive; }
   bool selects(const View& x) const { return x.rows == 1 || options_.prefill; }
+  /// Whether rows of weights are skipped: with several rows of activations each keeps others, so all are
+  /// read.
+  virtual bool skips_rows(const View& x) const { return x.rows == 1; }
 
-  /// A single row keeps its activations in f32, as in larosa/layer: what is selected must not depend on rounding.
+  /// A single row keeps its activations in f32, as in larosa/layer: what is selected must not depend on
+  /// rounding.
   void rotate(const View& x, const View& q, const View& y) {
     clock_.time(Stage::kRotate, [&] {
       if (x.rows > 1) return multiply(x, q, {}, y);
@@ -142,53 +98,122 @@ class LarosaProjection : public DenseProjection {
     best_variant<larosa::SparseGemv>(problem).run(problem, {s.index, s.value, w, bias, y, accumulate});
   }
 
-  LarosaOptions options_;
-  std::vector<Buffer> q_, q_transposed_;
-  Buffer rotated_, restored_;  // [max_rows][hidden]
-  Buffer index_, value_;       // [max_rows][hidden + intermediate]
+  /// qkvh = x times q|k|v|fc1, for as many entries of x as are to be kept; x may be overwritten.
+  void in_product(const LayerWeights& w, const View& x, const View& qkvh) {
+    if (selects(x)) {
+      const Selection selection = select(x, options_.in_permille(), 0);
+      if (skips_rows(x)) {
+        clock_.time(Stage::kInProduct, [&] { sparse_product(selection, w.qkvh, w.qkvh_bias, qkvh, false); });
+        return;
+      }
+      scatter(selection, x);
+    }
+    clock_.time(Stage::kInProduct, [&] { multiply(x, w.qkvh, w.qkvh_bias, qkvh); });
+  }
+
+  /// The matrix of a layer among `matrices`, of which there is one a layer or one for all; nothing where
+  /// there is none.
+  static View of_layer(const std::vector<Buffer>& matrices, int index) {
+    if (matrices.empty()) return {};
+    return matrices[matrices.size() == 1 ? 0 : static_cast<std::size_t>(index)].view();
+  }
+
+  View scratch_rows(const View& x) const { return rotated_.view().rows_from(0, x.rows); }
+
+  const LarosaWeights& larosa_;
+  const LarosaOptions& options_;
+
+ private:
+  Buffer rotated_;        // [max_rows][hidden]
+  Buffer index_, value_;  // [max_rows][hidden + intermediate]
+};
+
+class Online : public LarosaProjection {
+ public:
+  using LarosaProjection::LarosaProjection;
+
+  void in(int index, const View& x, const View& qkvh) override {
+    const LayerWeights& w = layer(index);
+    View entering = normalize(x, w.norm_gain, w.norm_bias);
+    if (const View q = of_layer(larosa_.rotation, index)) {
+      rotate(entering, q, scratch_rows(x));
+      entering = scratch_rows(x);
+    }
+    in_product(w, entering, qkvh);
+  }
+};
+
+class Naive : public LarosaProjection {
+ public:
+  Naive(const LarosaWeights& larosa, const LarosaOptions& options, int max_rows, StageClock& clock)
+      : LarosaProjection(larosa, options, max_rows, clock),
+        restored_(Dtype::kF32, max_rows, weights_.config.hidden) {}
+
+  void in(int index, const View& x, const View& qkvh) override {
+    if (!selects(x)) return DenseProjection::in(index, x, qkvh);
+    const LayerWeights& w = layer(index);
+    View entering = normalize(x, w.norm_gain, w.norm_bias);
+    const View q = of_layer(larosa_.rotation, index);
+    if (q) {
+      rotate(entering, q, scratch_rows(x));
+      entering = scratch_rows(x);
+    }
+    scatter(select(entering, options_.in_permille(), 0), entering);
+    if (q) {
+      const View restored = restored_.view().rows_from(0, x.rows);
+      rotate(entering, of_layer(larosa_.rotation_back, index), restored);
+      entering = restored;
+    }
+    clock_.time(Stage::kInProduct, [&] { multiply(entering, w.qkvh, w.qkvh_bias, qkvh); });
+  }
+
+  std::size_t scratch_bytes() const override { return LarosaProjection::scratch_bytes() + restored_.bytes(); }
+
+ protected:
+  bool skips_rows(const View&) const override { return false; }
+
+ private:
+  Buffer restored_;  // [max_rows][hidden]
+};
+
+class Merged : public LarosaProjection {
+ public:
+  using LarosaProjection::LarosaProjection;
+
+  void in(int index, const View& x, const View& qkvh) override {
+    rmsnorm(x, scratch_rows(x));
+    in_product(layer(index), scratch_rows(x), qkvh);
+  }
+
+  void out(int index, const View& attention_h, const View& x) override {
+    if (static_cast<std::size_t>(index) < larosa_.adapter.size()) {
+      copy(x, scratch_rows(x));
+      rotate(scratch_rows(x), larosa_.adapter[static_cast<std::size_t>(index)].view(), x);
+    }
+    LarosaProjection::out(index, attention_h, x);
+  }
+
+  void logits(const View& x, const View& y) override {
+    rmsnorm(x, scratch_rows(x));
+    clock_.time(Stage::kHead, [&] { multiply(scratch_rows(x), weights_.head, weights_.head_bias, y); });
+  }
+
+ private:
+  void rmsnorm(const View& x, const View& y) {
+    const larosa::Rmsnorm::Problem problem{static_cast<int>(x.rows), static_cast<int>(x.cols)};
+    clock_.time(Stage::kNorm, [&] {
+      best_variant<larosa::Rmsnorm>(problem).run(problem, {x, y, weights_.config.layer_norm_eps});
+    });
+  }
 };
 
 }  // namespace
 
-void validate(const LarosaOptions& options) {
-  for (const auto& [name, permille] : {std::pair{"q, k, v and fc1", options.in_permille()},
-                                       std::pair{"dense and fc2", options.out_permille()}}) {
-    if (permille < 0 || permille >= 1000) {
-      usage_error("--larosa-sparsity {:.3f} gives {:.3f} for the inputs of {}, which is not within [0, 1): choose a "
-                  "lower one",
-                  options.sparsity_permille / 1000.0, permille / 1000.0, name);
-    }
-  }
-}
-
-void absorb(std::span<const View> rotations, Weights& weights, const Progress& progress) {
-  constexpr std::int64_t kPanel = 1024;
-  const std::int64_t hidden = weights.config.hidden;
-  Buffer panel(Dtype::kF32, hidden, kPanel), product(Dtype::kF32, hidden, kPanel);
-  for (std::size_t l = 0; l < weights.layers.size(); ++l) {
-    const Buffer q_transposed = transposed(rotations[l]);
-    const View& w = weights.layers[l].qkvh;
-    for (std::int64_t first = 0; first < w.cols; first += kPanel) {
-      const View part = w.columns(first, std::min(kPanel, w.cols - first));
-      const auto width = static_cast<std::size_t>(part.cols);
-      const View in = panel.view().columns(0, part.cols), out = product.view().columns(0, part.cols);
-      for (std::int64_t r = 0; r < hidden; ++r) convert(part.byte_row(r), w.dtype, in.row<float>(r), Dtype::kF32, width);
-      multiply(q_transposed.view(), in, {}, out);
-      for (std::int64_t r = 0; r < hidden; ++r) convert(out.row<float>(r), Dtype::kF32, part.byte_row(r), w.dtype, width);
-    }
-    if (progress) progress("rotating weights", static_cast<double>(l + 1) / static_cast<double>(weights.layers.size()));
-  }
-}
-
-std::unique_ptr<Projection> make_larosa_projection(const Weights& weights, std::span<const View> rotations,
-                                                   const LarosaOptions& options, int max_rows, StageClock& clock) {
-  validate(options);
-  return std::make_unique<LarosaProjection>(weights, rotations, options, max_rows, clock);
-}
-
-std::size_t rotation_bytes(const Weights& weights, const LarosaOptions& options) {
-  const auto n = static_cast<std::size_t>(weights.config.hidden);
-  return (options.mode == LarosaMode::kNaive ? 2 : 1) * weights.layers.size() * n * n * size_of(weights.dtype);
+std::unique_ptr<Projection> make_larosa_projection(const LarosaWeights& larosa, const LarosaOptions& options,
+                                                   int max_rows, StageClock& clock) {
+  if (options.mode == LarosaMode::kNaive) return std::make_unique<Naive>(larosa, options, max_rows, clock);
+  if (options.mode == LarosaMode::kMerged) return std::make_unique<Merged>(larosa, options, max_rows, clock);
+  return std::make_unique<Online>(larosa, options, max_rows, clock);
 }
 
 }  // namespace trisect::phi2

@@ -1,6 +1,7 @@
 #include "integration/phi2/model/rotations.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -13,28 +14,50 @@ namespace trisect::phi2 {
 namespace {
 
 constexpr char kFormat[] = "trisect-rotations";
-constexpr char kVersion[] = "1";
+constexpr char kVersion[] = "2";
 constexpr char kRemedy[] = "run phi2 calibrate for this model";
+constexpr std::array<std::string_view, 4> kKindNames = {"layer", "global", "random", "none"};
 constexpr std::int64_t kSampledColumns = 8;
 constexpr float kTolerance = 1e-3f;
 
-std::string tensor_name(std::size_t layer) { return fmt::format("layers.{}.rotation", layer); }
+std::string rotation_name(int layer) { return fmt::format("layers.{}.rotation", layer); }
+std::string values_name(int layer) { return fmt::format("layers.{}.values", layer); }
+constexpr char kGlobalName[] = "rotation";
 
-/// The metadata of one file, each complaint with the file's name.
+/// A file and its metadata, each complaint with the file's name.
 class Record {
  public:
-  explicit Record(const SafetensorsFile& file) : file_(file) {}
+  explicit Record(const std::filesystem::path& path) : file_(path) {
+    expect("format", kFormat);
+    expect("version", kVersion);
+    const auto kind = std::find(kKindNames.begin(), kKindNames.end(), text("kind"));
+    if (kind == kKindNames.end()) fail("kind is {}", in_quotes(text("kind")));
+    info_ = {.kind = static_cast<RotationKind>(kind - kKindNames.begin()),
+             .values = text("values") == "yes",
+             .model_hash = text("model_hash"),
+             .text_hash = text("text_hash"),
+             .text_tokens = static_cast<std::int64_t>(number("text_tokens")),
+             .space = text("space"),
+             .damping = number("damping")};
+    if (file_.metadata().contains("coefficient_in_permille")) {
+      info_.coefficients = {static_cast<int>(number("coefficient_in_permille", kMaxCoefficient)),
+                            static_cast<int>(number("coefficient_out_permille", kMaxCoefficient))};
+    }
+  }
+
+  const SafetensorsFile& file() const { return file_; }
+  const RotationInfo& info() const { return info_; }
 
   const std::string& text(const char* key) const {
     const auto found = file_.metadata().find(key);
     if (found == file_.metadata().end()) fail("metadata has no {}", key);
     return found->second;
   }
-  double number(const char* key) const {
+  double number(const char* key, double most = 1e15) const {
     const std::string& value = text(key);
     char* end = nullptr;
     const double result = std::strtod(value.c_str(), &end);
-    if (value.empty() || *end != '\0' || !(result >= 0 && result <= 1e15))
+    if (value.empty() || *end != '\0' || !(result >= 0 && result <= most))
       fail("metadata {} is {}, not a number", key, in_quotes(value));
     return result;
   }
@@ -48,7 +71,10 @@ class Record {
   }
 
  private:
-  const SafetensorsFile& file_;
+  static constexpr double kMaxCoefficient = 1e5;
+
+  SafetensorsFile file_;
+  RotationInfo info_;
 };
 
 /// The largest |(Q^T Q - I)[i][j]| over some columns i and all columns j; NaN if any of them is.
@@ -74,66 +100,131 @@ float deviation(const View& q) {
   return worst;
 }
 
+class FileRotations : public RotationSource {
+ public:
+  FileRotations(const std::filesystem::path& path, const Config& config, std::string_view model_hash,
+                std::string_view space)
+      : RotationSource({}), record_(path), hidden_(config.hidden), head_dim_(config.head_dim) {
+    info_ = record_.info();
+    if (info_.space != space) {
+      record_.fail("its space is {}, not {}: {} modes need the latter", in_quotes(info_.space),
+                   in_quotes(space), space == kCentredSpace ? "merged" : "naive and online");
+    }
+    record_.expect("model_hash", model_hash);
+    const std::size_t layers = static_cast<std::size_t>(config.layers);
+    const std::size_t count = (per_layer() ? layers : rotates()) + (info_.values ? layers : 0);
+    if (record_.file().tensors().size() != count) {
+      record_.fail("{} matrices, not {}, for {} layers", record_.file().tensors().size(), count, layers);
+    }
+    for (int i = 0; i < config.layers; ++i) {
+      if (rotates()) require(name_of_rotation(i), hidden_);
+      if (info_.values) require(values_name(i), head_dim_);
+    }
+  }
+
+  Buffer rotation(int layer) const override {
+    const std::string name = name_of_rotation(layer);
+    Buffer matrix = read(name, hidden_);
+    require_orthogonal(name, matrix.view());
+    return matrix;
+  }
+
+  Buffer values(int layer) const override {
+    const std::string name = values_name(layer);
+    Buffer matrices = read(name, head_dim_);
+    for (std::int64_t first = 0; first < hidden_; first += head_dim_) {
+      require_orthogonal(name, matrices.view().rows_from(first, head_dim_));
+    }
+    return matrices;
+  }
+
+ private:
+  std::string name_of_rotation(int layer) const { return per_layer() ? rotation_name(layer) : kGlobalName; }
+
+  void require(const std::string& name, std::int64_t cols) const {
+    const StoredTensor* tensor = record_.file().find(name);
+    if (tensor == nullptr) record_.fail("no {}", name);
+    if (tensor->dtype != "F32" || tensor->shape != std::vector{hidden_, cols}) {
+      record_.fail("{} is {}, not F32 [{}, {}]", name, tensor->describe(), hidden_, cols);
+    }
+  }
+
+  Buffer read(const std::string& name, std::int64_t cols) const {
+    const StoredTensor& tensor = *record_.file().find(name);
+    if (!record_.file().mapping().populate(tensor.offset, tensor.bytes))
+      record_.fail("{} could not be read", name);
+    Buffer matrix(Dtype::kF32, hidden_, cols);
+    std::memcpy(matrix.data(), record_.file().data(tensor), tensor.bytes);
+    record_.file().drop(tensor);
+    return matrix;
+  }
+
+  void require_orthogonal(const std::string& name, const View& q) const {
+    if (const float error = deviation(q); !(error < kTolerance)) {
+      record_.fail("{} is not orthogonal: |Q'Q - I| reaches {:.2g}", name, error);
+    }
+  }
+
+  Record record_;
+  std::int64_t hidden_, head_dim_;
+};
+
+Buffer copy_of(const Buffer& from) {
+  Buffer to(Dtype::kF32, from.view().rows, from.view().cols);
+  std::memcpy(to.data(), from.data(), from.bytes());
+  return to;
+}
+
 }  // namespace
 
-Rotations allocate_rotations(const Config& config, Dtype dtype) {
-  if (dtype != Dtype::kBf16 && dtype != Dtype::kF32)
-    usage_error("rotations in {}: choose bf16 or f32", name_of(dtype));
-  Rotations rotations;
-  const std::int64_t n = config.hidden;
-  rotations.storage = Buffer(dtype, n * config.layers, n);
-  for (int i = 0; i < config.layers; ++i)
-    rotations.layers.push_back(rotations.storage.view().rows_from(i * n, n));
-  return rotations;
+std::string_view name_of(RotationKind kind) { return kKindNames[static_cast<std::size_t>(kind)]; }
+
+RotationKind rotation_kind_from_name(std::string_view name) {
+  const auto found = std::find(kKindNames.begin(), kKindNames.end(), name);
+  if (found == kKindNames.end()) usage_error("rotation '{}': choose layer, global, random or none", name);
+  return static_cast<RotationKind>(found - kKindNames.begin());
+}
+
+Buffer Rotations::rotation(int layer) const {
+  return copy_of(rotation_matrices.at(per_layer() ? static_cast<std::size_t>(layer) : 0));
+}
+
+Buffer Rotations::values(int layer) const {
+  return copy_of(value_matrices.at(static_cast<std::size_t>(layer)));
 }
 
 void save_rotations(const std::filesystem::path& path, const Rotations& rotations) {
-  const RotationInfo& info = rotations.info;
+  const RotationInfo& info = rotations.info();
   std::vector<NamedTensor> tensors;
-  for (const View& q : rotations.layers) tensors.push_back({tensor_name(tensors.size()), q, {}});
-  write_safetensors(path, tensors,
-                    {{"format", kFormat},
-                     {"version", kVersion},
-                     {"model_hash", info.model_hash},
-                     {"text_hash", info.text_hash},
-                     {"text_tokens", fmt::format("{}", info.text_tokens)},
-                     {"space", info.space},
-                     {"damping", fmt::format("{}", info.damping)}});
+  for (const Buffer& q : rotations.rotation_matrices) {
+    tensors.push_back({rotations.per_layer() ? rotation_name(static_cast<int>(tensors.size())) : kGlobalName,
+                       q.view(),
+                       {}});
+  }
+  int layer = 0;
+  for (const Buffer& values : rotations.value_matrices)
+    tensors.push_back({values_name(layer++), values.view(), {}});
+  Metadata metadata{{"format", kFormat},
+                    {"version", kVersion},
+                    {"kind", std::string(name_of(info.kind))},
+                    {"values", info.values ? "yes" : "no"},
+                    {"model_hash", info.model_hash},
+                    {"text_hash", info.text_hash},
+                    {"text_tokens", fmt::format("{}", info.text_tokens)},
+                    {"space", info.space},
+                    {"damping", fmt::format("{}", info.damping)}};
+  if (info.coefficients) {
+    metadata["coefficient_in_permille"] = fmt::format("{}", info.coefficients->in_permille);
+    metadata["coefficient_out_permille"] = fmt::format("{}", info.coefficients->out_permille);
+  }
+  write_safetensors(path, tensors, metadata);
 }
 
-Rotations load_rotations(const std::filesystem::path& path, const Config& config, std::string_view model_hash,
-                         std::string_view space, Dtype dtype) {
-  const SafetensorsFile file(path);
-  const Record record(file);
-  record.expect("format", kFormat);
-  record.expect("version", kVersion);
-  record.expect("space", space);
-  record.expect("model_hash", model_hash);
-  if (file.tensors().size() != static_cast<std::size_t>(config.layers)) {
-    record.fail("{} rotations for a model of {} layers", file.tensors().size(), config.layers);
-  }
-  Rotations rotations = allocate_rotations(config, dtype);
-  rotations.info = {record.text("model_hash"), record.text("text_hash"),
-                    static_cast<std::int64_t>(record.number("text_tokens")), record.text("space"),
-                    record.number("damping")};
-  const std::int64_t n = config.hidden;
-  Buffer matrix(Dtype::kF32, n, n);  // aligned, and checked before it is rounded
-  for (std::size_t i = 0; i < rotations.layers.size(); ++i) {
-    const StoredTensor* tensor = file.find(tensor_name(i));
-    if (tensor == nullptr) record.fail("no {}", tensor_name(i));
-    if (tensor->dtype != "F32" || tensor->shape != std::vector{n, n}) {
-      record.fail("{} is {}, not F32 [{}, {}]", tensor->name, tensor->describe(), n, n);
-    }
-    if (!file.mapping().populate(tensor->offset, tensor->bytes))
-      record.fail("{} could not be read", tensor->name);
-    std::memcpy(matrix.data(), file.data(*tensor), tensor->bytes);
-    file.drop(*tensor);
-    if (const float error = deviation(matrix.view()); !(error < kTolerance)) {
-      record.fail("{} is not orthogonal: |Q'Q - I| reaches {:.2g}", tensor->name, error);
-    }
-    convert(matrix.data(), Dtype::kF32, rotations.layers[i].data, dtype, static_cast<std::size_t>(n * n));
-  }
-  return rotations;
+RotationInfo read_rotation_info(const std::filesystem::path& path) { return Record(path).info(); }
+
+std::unique_ptr<RotationSource> open_rotations(const std::filesystem::path& path, const Config& config,
+                                               std::string_view model_hash, std::string_view space) {
+  return std::make_unique<FileRotations>(path, config, model_hash, space);
 }
 
 }  // namespace trisect::phi2

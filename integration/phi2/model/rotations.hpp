@@ -1,9 +1,10 @@
-// LaRoSA's rotations in a file: one orthogonal matrix a layer, and what they were calibrated on.
+// LaRoSA's rotations: orthogonal matrices of one model, what they were made from, and their file.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <span>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,38 +14,85 @@
 
 namespace trisect::phi2 {
 
-/// The space that online mode rotates: the layer's normalised input, gain and bias included.
+/// Which Q the input of q, k, v and fc1 is multiplied with: eigenvectors of the second moments of each
+/// layer's input (layer), or of all layers' together (global); one random matrix (random) or nothing (none)
+/// as controls.
+enum class RotationKind { kLayer, kGlobal, kRandom, kNone };
+std::string_view name_of(RotationKind kind);                  ///< "layer", "global", "random", "none"
+RotationKind rotation_kind_from_name(std::string_view name);  ///< throws Error(kUsage)
+
+/// What is rotated: the layer's normalised input with gain and bias (modes naive and online) ...
 inline constexpr std::string_view kLayernormSpace = "layernorm";
+/// ... or the input less its mean, over its deviation: what is left when gain and bias are merged into the
+/// weights.
+inline constexpr std::string_view kCentredSpace = "centred";
+
+/// s = in * p for the inputs of q, k, v and fc1, out * p for those of dense and fc2.
+struct Coefficients {
+  int in_permille = 800, out_permille = 1200;  ///< as published
+};
 
 /// The file's metadata beside its format and version.
 struct RotationInfo {
+  RotationKind kind = RotationKind::kLayer;
+  bool values = false;     ///< each head's values are rotated too
   std::string model_hash;  ///< Weights::hash of the model that was calibrated
-  std::string text_hash;   ///< hash_name() of the calibration text
+  std::string text_hash;   ///< hash_name() of the calibration text; "" for random ones
   std::int64_t text_tokens = 0;
   std::string space{kLayernormSpace};
   double damping = 0;  ///< multiple of the mean diagonal that was added to the second moment
+  std::optional<Coefficients> coefficients{};  ///< found by a search
 };
 
-/// Move-only. layers[i] is Q [hidden][hidden] with orthonormal columns: a row vector x becomes x * Q.
-struct Rotations {
-  RotationInfo info;
-  std::vector<View> layers;
-  Buffer storage;
+/// Matrices that are read or made when they are asked for, so that nobody need hold those of all layers.
+class RotationSource {
+ public:
+  virtual ~RotationSource() = default;
 
-  std::size_t bytes() const { return storage.bytes(); }
+  const RotationInfo& info() const { return info_; }
+  bool rotates() const { return info_.kind != RotationKind::kNone; }
+  /// False when all layers share one Q.
+  bool per_layer() const { return info_.kind == RotationKind::kLayer; }
+
+  /// f32 [hidden][hidden] with orthonormal columns: a row vector x becomes x * Q. Not for kind none.
+  virtual Buffer rotation(int layer) const = 0;
+  /// f32 [hidden][head_dim]: head h's matrix is in the head_dim rows from h * head_dim. Only where
+  /// info().values.
+  virtual Buffer values(int layer) const = 0;
+
+ protected:
+  explicit RotationSource(RotationInfo info) : info_(std::move(info)) {}
+
+  RotationInfo info_;
 };
 
-/// Zero matrices for a model, to be filled in; `dtype` f32 or bf16.
-Rotations allocate_rotations(const Config& config, Dtype dtype);
+/// Held in memory, to be filled in. Move-only.
+class Rotations : public RotationSource {
+ public:
+  explicit Rotations(RotationInfo info) : RotationSource(std::move(info)) {}
 
-/// Writes safetensors with "layers.{i}.rotation", which must be f32, and the metadata; whole or not at all.
-/// Throws Error(kEnvironment) when the file cannot be written.
+  Buffer rotation(int layer) const override;
+  Buffer values(int layer) const override;
+
+  RotationInfo& info() { return info_; }
+  using RotationSource::info;
+
+  std::vector<Buffer> rotation_matrices;  ///< one a layer, one, or none
+  std::vector<Buffer> value_matrices;     ///< one a layer, or none
+};
+
+/// Writes safetensors in f32, and the metadata; whole or not at all. Throws Error(kEnvironment) when the file
+/// cannot be written.
 void save_rotations(const std::filesystem::path& path, const Rotations& rotations);
 
-/// Reads the file of one model and space into f32 or bf16 matrices. Throws Error(kEnvironment), one line with
-/// file and remedy, when it is no rotation file, when version, model, space or shapes are others, and when a
-/// sample of columns is not orthonormal to 1e-3.
-Rotations load_rotations(const std::filesystem::path& path, const Config& config, std::string_view model_hash,
-                         std::string_view space, Dtype dtype);
+/// What a file says of itself. Throws Error(kEnvironment), one line with file and remedy, when it is no
+/// rotation file of this version.
+RotationInfo read_rotation_info(const std::filesystem::path& path);
+
+/// The file of one model and space, whose matrices are read when they are asked for. Throws
+/// Error(kEnvironment), one line with file and remedy, when model, space or shapes are others; on reading,
+/// when a sample of a matrix's columns is not orthonormal to 1e-3.
+std::unique_ptr<RotationSource> open_rotations(const std::filesystem::path& path, const Config& config,
+                                               std::string_view model_hash, std::string_view space);
 
 }  // namespace trisect::phi2

@@ -65,9 +65,9 @@ struct NamedTensor {
 };
 
 /// Writes a file beside `path` and renames it, so that `path` is whole or untouched; data is on the disk on
-/// return. Throws Error(kEnvironment) with the path and the system's reason (no such directory, permission,
-/// disk full).
+/// return unless `durable` is false, which is for files that need not outlive the machine. Throws
+/// Error(kEnvironment) with the path and the system's reason (no such directory, permission, disk full).
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
-                       const Metadata& metadata = {});
+                       const Metadata& metadata = {}, bool durable = true);
 
 }  // namespace trisect::phi2

@@ -36,8 +36,8 @@ class TemporaryFile {
     }
   }
 
-  void commit() {
-    if (fsync(file_) != 0) fail();
+  void commit(bool durable) {
+    if (durable && fsync(file_) != 0) fail();
     const int file = std::exchange(file_, -1);
     if (close(file) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0) fail();
     committed_ = true;
@@ -90,7 +90,7 @@ std::string header_of(std::span<const NamedTensor> tensors, const Metadata& meta
 }  // namespace
 
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
-                       const Metadata& metadata) {
+                       const Metadata& metadata, bool durable) {
   const std::string header = header_of(tensors, metadata);
   const std::uint64_t length = header.size();
   TemporaryFile file(path);
@@ -105,7 +105,7 @@ void write_safetensors(const std::filesystem::path& path, std::span<const NamedT
     for (std::int64_t r = 0; r < values.rows; ++r)
       file.write(values.byte_row(r), values.rows_from(r, 1).bytes());
   }
-  file.commit();
+  file.commit(durable);
 }
 
 }  // namespace trisect::phi2

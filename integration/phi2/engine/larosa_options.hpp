@@ -1,0 +1,27 @@
+// How LaRoSA is run: mode, rotation and how much is dropped where.
+#pragma once
+
+#include "integration/phi2/engine/larosa_weights.hpp"
+
+namespace trisect::phi2 {
+
+struct LarosaOptions {
+  LarosaMode mode = LarosaMode::kOnline;
+  RotationKind rotation = RotationKind::kLayer;
+  int sparsity_permille = 0;  ///< p
+  Coefficients coefficients{};
+  bool prefill =
+      false;  ///< select in steps of several rows too: for quality, where every token must be treated alike
+
+  int in_permille() const { return sparsity_permille * coefficients.in_permille / 1000; }
+  int out_permille() const { return sparsity_permille * coefficients.out_permille / 1000; }
+};
+
+/// Throws Error(kUsage) when a resulting sparsity is outside [0, 1).
+void validate(const LarosaOptions& options);
+
+/// The share of the layers' weights that a decode step leaves unread. The coefficients make it differ from p:
+/// 0.967 p at phi-2 with 0.8 and 1.2, since q, k, v and fc1 have more weights than dense and fc2.
+double weight_sparsity(const Config& config, const LarosaOptions& options);
+
+}  // namespace trisect::phi2
