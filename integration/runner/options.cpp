@@ -77,6 +77,8 @@ CLI::Option* add_larosa_options(CLI::App& command, LarosaArguments& arguments) {
       "--larosa-coefficients", arguments.coefficients,
       "IN,OUT: times the sparsity, for the inputs of q, k, v and fc1 and for those of dense and fc2; "
       "default: those that a search left in the file, or 0.8,1.2");
+  command.add_flag("--larosa-values,!--larosa-no-values", arguments.values,
+                   "Rotate each head's values too (default), unless a file decides it");
   command.add_flag("--larosa-prefill", arguments.prefill,
                    "Drop activations in prefill too, not in decoding alone");
   return command.add_option("--larosa-sparsity", arguments.sparsity,
@@ -100,9 +102,11 @@ std::optional<phi2::LarosaOptions> parse_larosa(const LarosaArguments& arguments
   if (!arguments.rotation.empty()) options.rotation = phi2::rotation_kind_from_name(arguments.rotation);
   options.sparsity_permille = parse_sparsity(*arguments.sparsity);
   options.prefill = arguments.prefill;
+  options.values = arguments.values;
   if (!arguments.file.empty()) {
     const phi2::RotationInfo info = phi2::read_rotation_info(arguments.file);
     options.rotation = info.kind;
+    options.values = info.values;
     options.coefficients = info.coefficients.value_or(phi2::Coefficients());
   }
   if (!arguments.coefficients.empty()) options.coefficients = parse_coefficients(arguments.coefficients);

@@ -27,6 +27,7 @@ struct LarosaArguments {
   std::string coefficients;  ///< "" for the file's, or those published
   std::string file;          ///< rotations; "" for those that choose_rotations() makes
   bool prefill = false;
+  bool values = true;
 };
 /// Returns --larosa-sparsity, for the subcommand that cannot do without.
 CLI::Option* add_larosa_options(CLI::App& command, LarosaArguments& arguments);

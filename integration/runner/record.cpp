@@ -60,6 +60,7 @@ Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::st
           {"coefficient_in", larosa->coefficients.in_permille / 1000.0},
           {"coefficient_out", larosa->coefficients.out_permille / 1000.0},
           {"prefill", larosa->prefill},
+          {"values", larosa->values},
           {"rotation_kind", phi2::name_of(larosa->rotation)},
           {"rotation", rotation}};
 }

@@ -49,8 +49,9 @@ bool rotations_need_no_text(const Model& model, const phi2::LarosaOptions& laros
 
 phi2::Rotations calibrate_by_default(const Model& model, const phi2::Weights& weights,
                                      const phi2::LarosaOptions& larosa) {
-  return calibrate_on(model, weights, find_text(kText),
-                      {.kind = larosa.rotation, .space = space_of(larosa.mode), .state = {}});
+  return calibrate_on(
+      model, weights, find_text(kText),
+      {.kind = larosa.rotation, .space = space_of(larosa.mode), .values = larosa.values, .state = {}});
 }
 
 std::string default_origin(const phi2::Rotations& rotations) {
@@ -67,7 +68,7 @@ ChosenRotations choose_rotations(const Model& model, const phi2::Weights& weight
   if (rotations_need_no_text(model, larosa, file)) {
     const bool none = larosa.rotation == phi2::RotationKind::kNone;
     phi2::RotationInfo info{.kind = larosa.rotation,
-                            .values = !none,
+                            .values = !none && larosa.values,
                             .model_hash = weights.hash,
                             .text_hash = {},
                             .space = std::string(space)};

@@ -30,7 +30,8 @@ class Half {
                 {"sparsity_permille", setup.larosa.sparsity_permille},
                 {"in_permille", setup.larosa.coefficients.in_permille},
                 {"out_permille", setup.larosa.coefficients.out_permille},
-                {"prefill", for_quality || setup.larosa.prefill}};
+                {"prefill", for_quality || setup.larosa.prefill},
+                {"values", setup.larosa.values}};
     }
     loaded_ = process_.ask({{"do", "load"},
                             {"model", setup.options.model},

@@ -35,7 +35,8 @@ class Worker {
                         .rotation = phi2::rotation_kind_from_name(larosa.at("rotation").get<std::string>()),
                         .sparsity_permille = larosa.at("sparsity_permille"),
                         .coefficients = {larosa.at("in_permille"), larosa.at("out_permille")},
-                        .prefill = larosa.at("prefill")};
+                        .prefill = larosa.at("prefill"),
+                        .values = larosa.at("values")};
     }
     pin_threads(model.threads);
     LoadedEngine loaded = load_engine(find_model(model), options, request.at("rotations"));

@@ -49,6 +49,40 @@ TEST_F(Phi2Evaluate, TextsThatWillNotDo) {
   expect_complaint(phi2({"evaluate", "--model", "synthetic:phi-mini", "--text", "x"}), 2, "--tokenizer");
 }
 
+TEST_F(Phi2Evaluate, SweepsOverModesRotationsAndSparsities) {
+  const std::string text = write("t.txt", read_file(source("integration/texts/general.txt")).substr(0, 3000));
+  const Finished finished = evaluate(text, {"--larosa-sweep", "0,0.5", "--json", path("r.json")});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  for (const char* part : {"perplexity", "KL", "online layer", "merged global", "none", "decode + prefill"})
+    EXPECT_THAT(finished.out, HasSubstr(part));
+  const nlohmann::json json = read_json(path("r.json"));
+  EXPECT_EQ(json["schema"], "trisect/sweep");
+  EXPECT_EQ(json["text"]["hash"].get<std::string>().size(), 16u);
+  ASSERT_EQ(json["points"].size(), 2u * 4 * 2 * 2);
+  for (const auto& point : json["points"]) {
+    const bool keeps_all = point["sparsity_permille"] == 0;
+    EXPECT_EQ(point["kl_nats"].get<double>() < 1e-3, keeps_all) << point;
+    EXPECT_EQ(point["weight_sparsity"].get<double>() == 0, keeps_all);
+    if (keeps_all) {
+      EXPECT_NEAR(point["nll_nats"].get<double>(), json["dense"]["nll_nats"].get<double>(), 1e-2);
+    }
+  }
+  const Finished one = evaluate(text, {"--larosa-sweep", "0.5", "--larosa-mode", "merged",
+                                       "--larosa-rotation", "none", "--json", path("one.json")});
+  ASSERT_EQ(one.code, 0) << one.err;
+  EXPECT_EQ(read_json(path("one.json"))["points"].size(), 2u);
+}
+
+TEST_F(Phi2Evaluate, SweepsThatCannotBe) {
+  const std::string text = write("t.txt", std::string(6000, 'a'));
+  expect_complaint(evaluate(text, {"--larosa-sweep", "0,1"}), 2, "not within [0, 1)");
+  expect_complaint(evaluate(text, {"--larosa-sweep", "0,,0.5"}), 2, "not a number");
+  expect_complaint(evaluate(text, {"--larosa-sweep", "0.9"}), 2, "dense and fc2");
+  expect_complaint(evaluate(text, {"--larosa-sweep", "0.5", "--larosa-sparsity", "0.4"}), 2,
+                   "--larosa-sparsity");
+  expect_complaint(evaluate(text, {"--larosa-sweep", "0.5", "--text-tokens", "200"}), 2, "200 tokens");
+}
+
 /// What transformers says of phi-mini (scripts/train/evaluate.py) is what is said here; the first window is
 /// enough.
 TEST_F(Phi2Evaluate, AgreesWithTransformers) {

@@ -16,9 +16,10 @@ struct Quality {
   double perplexity() const;
 };
 
-/// The text is cut into windows of `window` tokens that do not overlap (the last one shorter; one of a single token is
-/// left out); each starts with an empty cache, its first token is context only. window 0 means the engine's context.
-/// With LaRoSA every token is treated as in decoding only if the engine's options say `prefill`.
-Quality evaluate(Engine& engine, std::span<const std::int32_t> ids, int window = 0, const Progress& progress = {});
+/// The text is cut into windows of `window` tokens that do not overlap (the last one shorter; one of a single
+/// token is left out); each starts with an empty cache, its first token is context only. window 0 means the
+/// engine's context. With LaRoSA activations of every token are dropped, as they are in decoding.
+Quality evaluate(Engine& engine, std::span<const std::int32_t> ids, int window = 0,
+                 const Progress& progress = {});
 
 }  // namespace trisect::phi2

@@ -10,8 +10,8 @@ struct LarosaOptions {
   RotationKind rotation = RotationKind::kLayer;
   int sparsity_permille = 0;  ///< p
   Coefficients coefficients{};
-  bool prefill =
-      false;  ///< select in steps of several rows too: for quality, where every token must be treated alike
+  bool prefill = false;  ///< select in steps of several rows too: in prefill, and where quality is measured
+  bool values = true;    ///< each head's values are rotated too, where rotations are made
 
   int in_permille() const { return sparsity_permille * coefficients.in_permille / 1000; }
   int out_permille() const { return sparsity_permille * coefficients.out_permille / 1000; }
