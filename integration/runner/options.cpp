@@ -80,6 +80,17 @@ std::string_view name_of(phi2::LarosaMode mode) {
   return mode == phi2::LarosaMode::kNaive ? "naive" : "online";
 }
 
+void add_kv_cache_option(CLI::App& command, std::string& name, const char* of) {
+  command
+      .add_option("--kv-cache", name,
+                  fmt::format("Memory for keys and values{}: static (the whole context, touched), lazy (not touched), "
+                              "growing (doubled and copied), paged (blocks of 16 tokens), vattention (committed as "
+                              "the sequence grows) or tracked (static, with books that say otherwise)",
+                              of))
+      ->check(CLI::IsMember({"static", "lazy", "growing", "paged", "vattention", "tracked"}))
+      ->capture_default_str();
+}
+
 CLI::Option* add_prompts_option(CLI::App& command, PromptOptions& options, const char* otherwise) {
   return command.add_option("--prompts", options.file,
                             fmt::format("File with one prompt a line{}", otherwise));

@@ -38,6 +38,9 @@ int parse_sparsity(std::string_view text);
 
 std::string_view name_of(phi2::LarosaMode mode);
 
+/// --kv-cache of one policy, static unless given.
+void add_kv_cache_option(CLI::App& command, std::string& name, const char* of = "");
+
 struct PromptOptions {
   std::optional<std::string> text;
   std::string file;

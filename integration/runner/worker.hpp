@@ -2,7 +2,7 @@
 // other, and a process's peak never falls. The worker obeys requests, one line of JSON each, and answers with
 // one line.
 //
-//   {"do": "load", "model", "dtype", "threads", "context", "larosa": null | {"mode", "sparsity_permille",
+//   {"do": "load", "model", "dtype", "threads", "context", "kv_cache", "larosa": null | {"mode", "sparsity_permille",
 //   "prefill"},
 //    "rotations": FILE or ""}
 //       {"load_s", "hash", "rotation", "variants", "weight_bytes_per_token"}

@@ -66,15 +66,16 @@ Rotations calibrate(const Weights& weights, std::span<const std::int32_t> ids, d
   const int window = config.positions, rows = std::min(512, window);
   StageClock clock;
   MomentsProjection projection(weights, rows, clock);
-  const auto cache = make_static_kv_cache(config, weights.dtype, 1, window);
-  Forward forward(config, projection, *cache, rows, clock);
+  const auto cache =
+      vattention::make_kv_cache(vattention::KvPolicy::kLazy, kv_options(config, weights.dtype, 1, window));
+  Forward forward(config, projection, rows, clock);
   const std::vector<std::int32_t> slots(static_cast<std::size_t>(rows), cache->acquire(window));
   std::vector<std::int32_t> positions(static_cast<std::size_t>(rows));
   for (std::size_t at = 0; at < ids.size();) {
     const std::size_t start = at % static_cast<std::size_t>(window);
     const std::size_t count = std::min({static_cast<std::size_t>(rows), ids.size() - at, static_cast<std::size_t>(window) - start});
     std::iota(positions.begin(), positions.end(), static_cast<std::int32_t>(start));
-    forward.step({ids.subspan(at, count), std::span(slots).first(count), std::span(positions).first(count)}, {});
+    forward.step({ids.subspan(at, count), std::span(slots).first(count), std::span(positions).first(count)}, *cache, {});
     at += count;
     if (progress) progress("collecting moments", static_cast<double>(at) / static_cast<double>(ids.size()));
     if (interrupted()) throw Error(ExitCode::kInterrupted, "calibration was interrupted; nothing was written");

@@ -25,8 +25,8 @@ Engine::Engine(Weights weights, const EngineOptions& options, const Rotations* r
   } else {
     projection_ = make_dense_projection(weights_, max_rows, clock_);
   }
-  cache_ = make_static_kv_cache(config, weights_.dtype, options.slots, context_);
-  forward_ = std::make_unique<Forward>(config, *projection_, *cache_, max_rows, clock_);
+  cache_ = vattention::make_kv_cache(options.kv_cache, kv_options(config, weights_.dtype, options.slots, context_));
+  forward_ = std::make_unique<Forward>(config, *projection_, max_rows, clock_);
 }
 
 MemoryUse Engine::memory() const {

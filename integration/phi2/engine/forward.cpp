@@ -1,19 +1,19 @@
 #include "integration/phi2/engine/forward.hpp"
 
 #include "kernels/dense/rope.hpp"
+#include "kernels/vattention/append.hpp"
 
 namespace trisect::phi2 {
 
-Forward::Forward(const Config& config, Projection& projection, KvCache& cache, int max_rows, StageClock& clock)
+Forward::Forward(const Config& config, Projection& projection, int max_rows, StageClock& clock)
     : config_(config),
       projection_(projection),
-      cache_(cache),
       clock_(clock),
       residual_(Dtype::kF32, max_rows, config.hidden),
       qkvh_(Dtype::kF32, max_rows, 3 * config.hidden + config.intermediate),
       rope_table_(dense::make_rope_table(config.positions, config.rotary_dim, double{config.rope_theta})) {}
 
-void Forward::step(const Rows& rows, const View& logits) {
+void Forward::step(const Rows& rows, vattention::KvCache& cache, const View& logits) {
   const int n = rows.count(), hidden = config_.hidden;
   const View x = residual_.view().rows_from(0, n), qkvh = qkvh_.view().rows_from(0, n);
   const View query = qkvh.columns(0, hidden), query_key = qkvh.columns(0, 2 * hidden);
@@ -23,14 +23,16 @@ void Forward::step(const Rows& rows, const View& logits) {
   const View slot = Rows::view(rows.slot), position = Rows::view(rows.position);
   const dense::Rope::Problem rope{n, 2 * config_.heads, config_.head_dim, config_.rotary_dim, config_.positions};
 
-  cache_.prepare(rows);
+  cache.prepare(rows.slot, rows.position);
   projection_.embed(rows, x);
   for (int layer = 0; layer < config_.layers; ++layer) {
     projection_.in(layer, x, qkvh);
     clock_.time(Stage::kAttention, [&] {
       best_variant<dense::Rope>(rope).run(rope, {query_key, position, rope_table_.view()});
-      const dense::KvSpan kv = cache_.layer(layer);
-      append(kv, rows, key, value);
+      const dense::KvSpan kv = cache.layer(layer);
+      const vattention::Append::Problem append{n, config_.positions, config_.positions, config_.heads, config_.head_dim,
+                                               kv.dtype};
+      best_variant<vattention::Append>(append).run(append, {key, value, slot, position, kv, {}, {}});
       const dense::Attention::Problem problem{n, 1, config_.positions, config_.heads, config_.head_dim, kv.dtype};
       best_variant<dense::Attention>(problem).run(problem, {query, slot, position, attention, kv});
     });
