@@ -13,7 +13,7 @@ add_library(trisect_options INTERFACE)
 target_include_directories(trisect_options INTERFACE ${CMAKE_SOURCE_DIR})
 # What nvcc makes of a kernel for the host compiler is not written to please -Wpedantic or -Wconversion.
 set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor)
-set(cuda_warnings -Xcompiler=-Wall,-Wextra)
+set(cuda_warnings -Xcompiler=-Wall,-Wextra,-Wno-parentheses)
 if(TRISECT_WERROR)
   list(APPEND warnings -Werror)
   list(APPEND cuda_warnings --Werror=all-warnings)

@@ -59,9 +59,10 @@ struct VariantOf {
 
 /// A table: the rows of the CPU, then those of the GPU.
 template <class Variant>
-std::vector<Variant> joined(std::vector<Variant> cpu, std::span<const Variant> cuda) {
-  cpu.insert(cpu.end(), cuda.begin(), cuda.end());
-  return cpu;
+std::vector<Variant> joined(std::span<const Variant> cpu, std::span<const Variant> cuda) {
+  std::vector<Variant> all(cpu.begin(), cpu.end());
+  all.insert(all.end(), cuda.begin(), cuda.end());
+  return all;
 }
 
 /// An integer parameter of a problem: its name in benchmark names, shape files and JSON.
