@@ -152,6 +152,12 @@ __device__ void put(ProductShared<kVector>& shared, const float (&sums)[kVector]
   }
 }
 
+/// Where the part of a block begins in the sequence of (tile, chosen row); the next block's is its end.
+/// Without any row there is one step a tile all the same, in which nothing is added.
+__device__ inline std::int64_t part_begin(int tiles, int count, int block, int blocks) {
+  return std::int64_t{tiles} * max(count, 1) * block / blocks;
+}
+
 template <class W>
 __device__ void finish(const ProductArgs<W>& a, float* y, int column, float sum) {
   if (a.bias != nullptr) sum += a.bias[column];
@@ -167,14 +173,12 @@ __device__ void product(const ProductArgs<W>& a, const Source& source, ProductSh
   const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
   const int tiles = (a.out + kColumns - 1) / kColumns;
   const int blocks = static_cast<int>(gridDim.x), block = static_cast<int>(blockIdx.x);
-  // Without any row there is one step a tile all the same, in which nothing is added.
   const int steps = max(a.count, 1);
-  const auto begin_of = [&](int b) { return std::int64_t{tiles} * steps * b / blocks; };
   const auto block_of = [&](std::int64_t step) {  // the one that works on it
     return static_cast<int>(((step + 1) * blocks - 1) / (std::int64_t{tiles} * steps));
   };
-  const std::int64_t end = begin_of(block + 1);
-  for (std::int64_t at = begin_of(block); at < end;) {
+  const std::int64_t end = part_begin(tiles, a.count, block + 1, blocks);
+  for (std::int64_t at = part_begin(tiles, a.count, block, blocks); at < end;) {
     const int tile = static_cast<int>(at / steps), first = static_cast<int>(at % steps);
     const int last = static_cast<int>(min(std::int64_t{steps}, end - at + first));
     const int rows = min(last, a.count) - first;
@@ -182,8 +186,8 @@ __device__ void product(const ProductArgs<W>& a, const Source& source, ProductSh
     float sums[kRows][kVector] = {};
     const int column = tile * kColumns + lane * kVector;
     multiply_rows<W, kVector, kRows, kAhead>(a.w + column, a.w_stride, column < a.out, source,
-                                              first + rows * warp / kProductWarps,
-                                              first + rows * (warp + 1) / kProductWarps, sums);
+                                             first + rows * warp / kProductWarps,
+                                             first + rows * (warp + 1) / kProductWarps, sums);
 
     const bool is_whole = first == 0 && last == steps;
     const int mine = tile * kColumns + static_cast<int>(threadIdx.x);

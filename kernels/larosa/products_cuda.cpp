@@ -12,15 +12,22 @@ void rotate(const Rotate::Problem&, const Rotate::Args& a) {
 
 template <void Product(const dense::CudaRowProduct&)>
 void kept_rows(const SparseGemv::Problem&, const SparseGemv::Args& a) {
-  Product({.w = a.w, .index = a.index, .value = a.value, .bias = a.bias, .y = a.y, .accumulate = a.accumulate});
+  Product(
+      {.w = a.w, .index = a.index, .value = a.value, .bias = a.bias, .y = a.y, .accumulate = a.accumulate});
 }
 
 }  // namespace
 
 std::span<const Rotate::Variant> rotate_cuda_variants() {
   static const Rotate::Variant table[] = {
-      {.name = "cublas", .device = Device::kCuda, .available = on_cuda, .run = rotate<dense::row_product_cublas>},
-      {.name = "cuda_rows", .device = Device::kCuda, .available = on_cuda, .run = rotate<dense::row_product_cuda>},
+      {.name = "cublas",
+       .device = Device::kCuda,
+       .available = on_cuda,
+       .run = rotate<dense::row_product_cublas>},
+      {.name = "cuda_rows",
+       .device = Device::kCuda,
+       .available = on_cuda,
+       .run = rotate<dense::row_product_cuda>},
   };
   return table;
 }
@@ -31,7 +38,10 @@ std::span<const SparseGemv::Variant> sparse_gemv_cuda_variants() {
        .device = Device::kCuda,
        .available = on_cuda,
        .run = kept_rows<dense::row_product_cuda_atomic>},
-      {.name = "cuda_rowskip", .device = Device::kCuda, .available = on_cuda, .run = kept_rows<dense::row_product_cuda>},
+      {.name = "cuda_rowskip",
+       .device = Device::kCuda,
+       .available = on_cuda,
+       .run = kept_rows<dense::row_product_cuda>},
   };
   return table;
 }

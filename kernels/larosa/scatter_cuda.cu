@@ -1,6 +1,6 @@
-// Sparse to dense in one launch: each block owns 2048 columns of a row, keeps them in shared memory, puts the values of
-// its columns there, and writes them once. The indices ascend, so a binary search tells a block where its own begin and
-// end; nothing is cleared first, and every column is written exactly once.
+// Sparse to dense in one launch: each block owns 2048 columns of a row, keeps them in shared memory, puts the
+// values of its columns there, and writes them once. The indices ascend, so a binary search tells a block
+// where its own begin and end; nothing is cleared first, and every column is written exactly once.
 //
 // Launch: 256 threads, grid (columns / 2048, rows). Shared memory: 8 KB.
 #include <thrust/fill.h>
@@ -31,8 +31,8 @@ __device__ int count_below(const std::int32_t* index, int k, int bound) {
 }
 
 __global__ void __launch_bounds__(kThreads)
-    scatter_kernel(const std::int32_t* index, std::int64_t index_stride, const float* value, std::int64_t value_stride,
-                   float* y, std::int64_t y_stride, int n, int k) {
+    scatter_kernel(const std::int32_t* index, std::int64_t index_stride, const float* value,
+                   std::int64_t value_stride, float* y, std::int64_t y_stride, int n, int k) {
   __shared__ float columns[kColumns];
   const int first = static_cast<int>(blockIdx.x) * kColumns, last = min(n, first + kColumns);
   index += blockIdx.y * index_stride;
@@ -48,14 +48,18 @@ __global__ void __launch_bounds__(kThreads)
   for (int c = first + static_cast<int>(threadIdx.x); c < last; c += kThreads) y[c] = columns[c - first];
 }
 
+}  // namespace
+
 void scatter_cuda(const Scatter::Problem& p, const Scatter::Args& a) {
   if (p.rows == 0 || p.n == 0) return;
   const dim3 grid(static_cast<unsigned>((p.n + kColumns - 1) / kColumns), static_cast<unsigned>(p.rows));
   scatter_kernel<<<grid, kThreads, 0, cuda::current_stream().get()>>>(
-      a.index.row<std::int32_t>(), a.index.stride, a.value.row<float>(), a.value.stride, a.y.row<float>(), a.y.stride,
-      p.n, static_cast<int>(a.index.cols));
+      a.index.row<std::int32_t>(), a.index.stride, a.value.row<float>(), a.value.stride, a.y.row<float>(),
+      a.y.stride, p.n, static_cast<int>(a.index.cols));
   TRISECT_CUDA_LAUNCHED(scatter_kernel);
 }
+
+namespace {
 
 void scatter_thrust(const Scatter::Problem& p, const Scatter::Args& a) {
   const auto policy = thrust::cuda::par_nosync.on(cuda::current_stream().get());

@@ -99,6 +99,8 @@ void topk_cub_block_sort(const Topk::Problem& p, const Topk::Args& a) {
   p.n <= 4 * kThreads ? sort_rows<4>(rows, p.rows, stream) : sort_rows<16>(rows, p.rows, stream);
 }
 
+}  // namespace
+
 void topk_cuda_radix(const Topk::Problem& p, const Topk::Args& a) {
   const Rows rows = rows_of(p, a);
   if (rows.k == 0 || p.rows == 0) return;
@@ -110,6 +112,8 @@ void topk_cuda_radix(const Topk::Problem& p, const Topk::Args& a) {
   }
   TRISECT_CUDA_LAUNCHED(topk_radix_kernel);
 }
+
+namespace {
 
 Availability fits_a_block(const Topk::Problem& p) {
   if (p.n > 16 * kThreads) return {fmt::format("holds rows of at most {} entries", 16 * kThreads)};

@@ -13,6 +13,9 @@ namespace trisect::larosa {
 
 std::span<const Topk::Variant> topk_cuda_variants();
 
+/// Rows of at most 16384 entries, one launch.
+void topk_cuda_radix(const Topk::Problem& problem, const Topk::Args& args);
+
 /// What the libraries offer, in topk_cub.cu. All stable or made so by unique keys: ties go to the lower
 /// index.
 void topk_thrust(const Topk::Problem& problem, const Topk::Args& args);
