@@ -81,7 +81,7 @@ inline constexpr int kTile = 32 * kVector;
 template <int kVector>
 struct ProductShared {
   static constexpr int kGap = kVector == 8 ? 16 : 0;
-  float sums[kProductWarps][kTile<kVector> + 2 * kGap];
+  alignas(16) float sums[kProductWarps][kTile<kVector> + 2 * kGap];
   bool is_last;
 
   static __device__ int place(int column) {
