@@ -11,13 +11,17 @@ endif()
 
 add_library(trisect_options INTERFACE)
 target_include_directories(trisect_options INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(trisect_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-                                                 -Wno-sign-conversion -Wnon-virtual-dtor)
+# What nvcc makes of a kernel for the host compiler is not written to please -Wpedantic or -Wconversion.
+set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor)
+set(cuda_warnings -Xcompiler=-Wall,-Wextra,-Wno-parentheses)
 if(TRISECT_WERROR)
-  target_compile_options(trisect_options INTERFACE -Werror)
+  list(APPEND warnings -Werror)
+  list(APPEND cuda_warnings --Werror=all-warnings)
 endif()
+target_compile_options(trisect_options INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${warnings}>"
+                                                 "$<$<COMPILE_LANGUAGE:CUDA>:${cuda_warnings}>")
 if(TRISECT_SANITIZE)
-  target_compile_options(trisect_options INTERFACE -fsanitize=${TRISECT_SANITIZE} -fno-sanitize-recover=all
-                                                   -fno-omit-frame-pointer)
+  target_compile_options(trisect_options INTERFACE
+    "$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${TRISECT_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer>")
   target_link_options(trisect_options INTERFACE -fsanitize=${TRISECT_SANITIZE})
 endif()

@@ -24,6 +24,7 @@ struct Arguments {
   LarosaArguments larosa;
   PromptOptions prompts;
   SamplingOptions sampling;
+  std::string kv_cache = "static";
   int repetitions = 9;
   std::string text;
   int text_tokens = 4096;
@@ -119,6 +120,7 @@ ExitCode compare(Arguments arguments) {
                    .sampling = arguments.sampling,
                    .larosa = larosa,
                    .rotation_file = arguments.larosa.file,
+                   .kv_cache = arguments.kv_cache,
                    .context = context_for(comparison.prompts, arguments.sampling, model.source.config),
                    .repetitions = arguments.repetitions,
                    .processors = allowed_processors()};
@@ -142,11 +144,14 @@ ExitCode compare(Arguments arguments) {
     }
     comparison.settings = settings_json(arguments.model, arguments.sampling);
     comparison.settings["repetitions"] = arguments.repetitions;
+    comparison.settings["kv_cache"] = arguments.kv_cache;
     comparison.settings["larosa"] = larosa_json(larosa, rotation);
     comparison.baseline.description = "every weight is read";
     comparison.optimized.description =
         fmt::format("LaRoSA {}, rotation {}, sparsity {:.3f}", name_of(larosa.mode),
                     phi2::name_of(larosa.rotation), larosa.sparsity_permille / 1000.0);
+    if (arguments.kv_cache != "static")
+      comparison.optimized.description += fmt::format("; KV cache {}", arguments.kv_cache);
     read_into_page_cache(model.source);
     measure_generations(setup, comparison, [&] { save(true); });
     if (!text.empty()) measure_quality(setup, text.filename().string(), text_ids, comparison);
@@ -171,6 +176,7 @@ void add_compare(CLI::App& program, ExitCode& exit_code) {
   add_prompts_option(command, arguments->prompts, "; default: five short questions");
   add_prompt_tokens_option(command, arguments->prompts);
   add_sampling_options(command, arguments->sampling);
+  add_kv_cache_option(command, arguments->kv_cache, " of the optimised side; the baseline's is static");
   command.add_option("--repetitions", arguments->repetitions, "Times that each side runs every prompt")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

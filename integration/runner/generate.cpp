@@ -18,6 +18,7 @@ struct Arguments {
   LarosaArguments larosa;
   PromptOptions prompt;
   SamplingOptions sampling;
+  std::string kv_cache = "static";
   std::string json;
 };
 
@@ -70,6 +71,7 @@ ExitCode generate(const Arguments& arguments) {
   const std::string started = utc_now();
   phi2::EngineOptions options;
   options.larosa = parse_larosa(arguments.larosa);
+  options.kv_cache = vattention::policy_from_name(arguments.kv_cache);
   dense::validate(arguments.sampling.params);
   const ResultFile file(arguments.json);
   const Model model = find_model(arguments.model);
@@ -97,6 +99,7 @@ ExitCode generate(const Arguments& arguments) {
   record["model"] = model_json(model.source, engine.weights().hash);
   record["settings"] = settings_json(arguments.model, arguments.sampling);
   record["settings"]["context"] = engine.context();
+  record["settings"]["kv_cache"] = arguments.kv_cache;
   record["settings"]["larosa"] = larosa_json(options.larosa, loaded.rotation);
   record["variants"] = engine.variants();
   record["load_s"] = loaded.load_s;
@@ -120,6 +123,7 @@ void add_generate(CLI::App& program, ExitCode& exit_code) {
   add_prompt_tokens_option(command, arguments->prompt)->excludes(prompt);
   add_sampling_options(command, arguments->sampling);
   add_larosa_options(command, arguments->larosa);
+  add_kv_cache_option(command, arguments->kv_cache);
   command.add_option("--json", arguments->json, "File for all figures, as JSON");
   command.callback([arguments, &exit_code] { exit_code = generate(*arguments); });
 }

@@ -21,12 +21,12 @@ ExitCode run(int argc, char** argv) {
   ExitCode exit_code = ExitCode::kOk;
   CLI::App program(
       "Generates with phi-2 and its relatives on the CPU, with and without LaRoSA's sparse activations.\n"
-      "Exit codes: 0 good, 2 usage, 3 environment (missing or broken file, no such device, no memory, disk "
+      "Exit codes: 0 good, 1 a check failed, 2 usage, 3 environment (missing or broken file, no such device, no memory, disk "
       "full), "
       "130 interrupted.",
       "phi2");
   program.set_version_flag("--version", version_text());
-  for (const auto add : {add_generate, add_tokenize, add_evaluate, add_calibrate, add_compare, add_worker}) {
+  for (const auto add : {add_generate, add_tokenize, add_evaluate, add_calibrate, add_compare, add_trace, add_worker}) {
     add(program, exit_code);
   }
   try {

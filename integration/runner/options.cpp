@@ -136,6 +136,17 @@ phi2::LarosaMode mode_from_name(std::string_view name) {
   return static_cast<phi2::LarosaMode>(found - kModes.begin());
 }
 
+void add_kv_cache_option(CLI::App& command, std::string& name, const char* of) {
+  command
+      .add_option("--kv-cache", name,
+                  fmt::format("Memory for keys and values{}: static (the whole context, touched), lazy (not touched), "
+                              "growing (doubled and copied), paged (blocks of 16 tokens), vattention (committed as "
+                              "the sequence grows) or tracked (static, with books that say otherwise)",
+                              of))
+      ->check(CLI::IsMember({"static", "lazy", "growing", "paged", "vattention", "tracked"}))
+      ->capture_default_str();
+}
+
 CLI::Option* add_prompts_option(CLI::App& command, PromptOptions& options, const char* otherwise) {
   return command.add_option("--prompts", options.file,
                             fmt::format("File with one prompt a line{}", otherwise));

@@ -47,6 +47,9 @@ std::string_view name_of(phi2::LarosaMode mode);
 /// Throws Error(kUsage).
 phi2::LarosaMode mode_from_name(std::string_view name);
 
+/// --kv-cache of one policy, static unless given.
+void add_kv_cache_option(CLI::App& command, std::string& name, const char* of = "");
+
 struct PromptOptions {
   std::optional<std::string> text;
   std::string file;

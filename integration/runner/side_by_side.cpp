@@ -39,6 +39,7 @@ class Half {
                             {"threads", thread_count()},
                             {"context", for_quality ? 0 : setup.context},
                             {"larosa", larosa},
+                            {"kv_cache", with_larosa ? setup.kv_cache : "static"},
                             {"rotations", with_larosa ? setup.rotation_file : ""}});
   }
 

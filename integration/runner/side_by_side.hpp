@@ -18,6 +18,7 @@ struct SideBySide {
   const SamplingOptions& sampling;
   phi2::LarosaOptions larosa;
   std::string rotation_file;  ///< "" for random ones
+  std::string kv_cache;       ///< of the optimised side; the baseline's is static
   int context = 0;
   int repetitions = 0;
   cpu_set_t processors{};  ///< that a side may use

@@ -30,6 +30,7 @@ class Worker {
                              .threads = request.at("threads")};
     phi2::EngineOptions options;
     options.context = request.at("context");
+    options.kv_cache = vattention::policy_from_name(request.at("kv_cache").get<std::string>());
     if (const auto& larosa = request.at("larosa"); !larosa.is_null()) {
       options.larosa = {.mode = mode_from_name(larosa.at("mode").get<std::string>()),
                         .rotation = phi2::rotation_kind_from_name(larosa.at("rotation").get<std::string>()),

@@ -79,6 +79,22 @@ Arena::Block Arena::allocate(Dtype type, std::int64_t rows, std::int64_t cols) {
   return block;
 }
 
+/// The view that the current mode asks for; on the device, of a mirror made when it is first asked for.
+View Arena::answer(Block& block) {
+  if (!on_device_) return block.view;
+  if (block.mirror == nullptr) {
+    block.mirror = std::shared_ptr<std::byte>(static_cast<std::byte*>(device_->allocate(block.buffer.bytes())),
+                                              [memory = device_](std::byte* data) { memory->release(data); });
+    device_->upload(block.mirror.get(), block.buffer.data(), block.buffer.bytes());
+  }
+  return View(block.mirror.get() + kGuard, block.view.dtype, block.view.rows, block.view.cols);
+}
+
+void Arena::refill(Block& block) {
+  block.poisoned ? poison(block.view) : fill_normal(block.view, block.seed, block.stddev);
+  if (block.mirror != nullptr) device_->upload(block.mirror.get() + kGuard, block.view.data, block.view.bytes());
+}
+
 template <class Generate>
 View Arena::take_input(Dtype type, std::int64_t rows, std::int64_t cols, Generate generate) {
   Blocks& blocks = inputs_[copy_];
@@ -89,7 +105,7 @@ View Arena::take_input(Dtype type, std::int64_t rows, std::int64_t cols, Generat
     if (copy_ == 0) input_bytes_ += block.view.bytes();
     blocks.push_back(std::move(block));
   }
-  return blocks[next_input_++].view;
+  return answer(blocks[next_input_++]);
 }
 
 View Arena::input(Dtype type, std::int64_t rows, std::int64_t cols, Fill fill, float stddev) {
@@ -136,7 +152,7 @@ View Arena::weight(Dtype type, std::int64_t rows, std::int64_t cols, float stdde
     if (copy_ == 0) weight_bytes_ += block.view.bytes();
     blocks.push_back(std::move(block));
   }
-  return blocks[next_weight_++].view;
+  return answer(blocks[next_weight_++]);
 }
 
 View Arena::take_output(Dtype type, std::int64_t rows, std::int64_t cols, bool poisoned, float stddev) {
@@ -148,9 +164,9 @@ View Arena::take_output(Dtype type, std::int64_t rows, std::int64_t cols, bool p
     block.stddev = stddev;
     blocks.push_back(std::move(block));
   }
-  const Block& block = blocks[next_output_++];
-  block.poisoned ? poison(block.view) : fill_normal(block.view, block.seed, block.stddev);
-  return block.view;
+  Block& block = blocks[next_output_++];
+  refill(block);
+  return answer(block);
 }
 
 View Arena::output(Dtype type, std::int64_t rows, std::int64_t cols) {
@@ -162,6 +178,7 @@ View Arena::inout(Dtype type, std::int64_t rows, std::int64_t cols, float stddev
 }
 
 void Arena::begin_copy() {
+  on_device_ = false;
   inputs_.emplace_back();
   weights_.emplace_back();
   copy_ = weights_.size() - 1;
@@ -169,29 +186,51 @@ void Arena::begin_copy() {
 }
 
 void Arena::begin_reference(std::size_t copy, std::size_t set) {
+  on_device_ = false;
   output_set_ = 1 + set;
   if (outputs_.size() <= output_set_) outputs_.resize(output_set_ + 1);
   copy_ = copy;
   next_input_ = next_weight_ = next_output_ = 0;
 }
 
+void Arena::begin_device(std::size_t copy, DeviceMemory& memory) {
+  device_ = &memory;
+  on_device_ = true;
+  copy_ = copy;
+  output_set_ = next_input_ = next_weight_ = next_output_ = 0;
+}
+
 void Arena::reset_outputs() {
-  for (const Block& block : outputs_[0]) {
-    block.poisoned ? poison(block.view) : fill_normal(block.view, block.seed, block.stddev);
+  for (Block& block : outputs_[0]) refill(block);
+}
+
+void Arena::fetch_outputs() {
+  for (Block& block : outputs_[0]) {
+    if (block.mirror != nullptr) device_->download(block.view.data, block.mirror.get() + kGuard, block.view.bytes());
   }
 }
 
-std::string Arena::damage() const {
-  const auto guards_intact = [](const Block& block) {
+std::string Arena::damage_of(const Block& block, bool constant) const {
+  const auto guards_intact = [&](const std::byte* begin) {
     const auto is_guard = [](std::byte b) { return b == kGuardByte; };
-    const std::byte* begin = block.buffer.data();
-    return std::all_of(begin, begin + kGuard, is_guard) &&
-           std::all_of(begin + kGuard + block.view.bytes(), begin + 2 * kGuard + block.view.bytes(), is_guard);
+    const std::byte* end = begin + kGuard + block.view.bytes();
+    return std::all_of(begin, begin + kGuard, is_guard) && std::all_of(end, end + kGuard, is_guard);
   };
+  if (!guards_intact(block.buffer.data())) return "wrote outside";
+  if (constant && hash_of(block.view) != block.hash) return "changed";
+  if (block.mirror == nullptr) return "";
+  Buffer mirror(block.buffer.bytes());
+  device_->download(mirror.data(), block.mirror.get(), mirror.bytes());
+  if (!guards_intact(mirror.data())) return "wrote outside";
+  const bool same = std::memcmp(mirror.data() + kGuard, block.view.data, block.view.bytes()) == 0;
+  return constant && !same ? "changed" : "";
+}
+
+std::string Arena::damage() const {
   const auto scan = [&](const Blocks& blocks, std::string_view kind, bool constant) -> std::string {
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-      if (!guards_intact(blocks[i])) return fmt::format("wrote outside {} {}", kind, i);
-      if (constant && hash_of(blocks[i].view) != blocks[i].hash) return fmt::format("changed {} {}", kind, i);
+      const std::string what = damage_of(blocks[i], constant);
+      if (!what.empty()) return fmt::format("{} {} {}", what, kind, i);
     }
     return "";
   };

@@ -13,12 +13,10 @@
 
 #include "kernels/core/arena.hpp"
 #include "kernels/core/check.hpp"
+#include "kernels/core/device.hpp"
 #include "kernels/core/error.hpp"
 
 namespace trisect {
-
-enum class Device { kCpu, kCuda };
-constexpr std::string_view name_of(Device device) { return device == Device::kCpu ? "cpu" : "cuda"; }
 
 /// Whether a variant can run a problem on this machine; `why_not` is empty when it can.
 struct Availability {
@@ -30,6 +28,11 @@ Availability always(const Problem&) {
   return {};
 }
 
+template <class Problem>
+Availability on_cuda(const Problem&) {
+  return {why_no_cuda()};
+}
+
 /// What one call must move and compute at the least, each operand counted once.
 struct Cost {
   double bytes_read = 0;
@@ -37,7 +40,8 @@ struct Cost {
   double flops = 0;
 };
 
-/// One way to compute an op. Fn is void(const Problem&, const Args&).
+/// One way to compute an op. Fn is void(const Problem&, const Args&). On Device::kCuda the views of Args are device
+/// memory, and the call returns when its work is queued on cuda::current_stream().
 template <class Problem, class Args>
 struct VariantOf {
   using Fn = void(const Problem&, const Args&);
@@ -52,6 +56,14 @@ struct VariantOf {
   /// result is handed to run() in args.prepared. Null for most.
   std::shared_ptr<void> (*prepare)(const Problem&, const Args&) = nullptr;
 };
+
+/// A table: the rows of the CPU, then those of the GPU.
+template <class Variant>
+std::vector<Variant> joined(std::span<const Variant> cpu, std::span<const Variant> cuda) {
+  std::vector<Variant> all(cpu.begin(), cpu.end());
+  all.insert(all.end(), cuda.begin(), cuda.end());
+  return all;
+}
 
 /// An integer parameter of a problem: its name in benchmark names, shape files and JSON.
 template <class Problem>
@@ -68,7 +80,8 @@ struct Field {
 ///   cost             bytes and operations of one call
 ///   check            compares the outputs of two Args
 ///   odd_problems     small awkward shapes for the tests: ties, ones, no multiple of anything
-///   variants         [0] is the reference, then from the plain to the fastest
+///   variants         [0] is the reference, then from the plain to the fastest; those of the GPU, where the build has
+///                    them, behind those of the CPU
 template <class Op>
 concept OpContract = requires(const typename Op::Problem& problem, const typename Op::Args& args, Arena& arena) {
   { Op::name } -> std::convertible_to<std::string_view>;

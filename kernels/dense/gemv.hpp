@@ -10,7 +10,7 @@ struct Gemv {
 
   struct Problem {
     int in = 0, out = 0;
-    Dtype dtype = Dtype::kBf16;  ///< of the weights: f32 or bf16
+    Dtype dtype = Dtype::kBf16;  ///< of the weights: f32 or bf16; f16 on the GPU
   };
   static constexpr Field<Problem> fields[] = {{"in", &Problem::in}, {"out", &Problem::out}};
 
@@ -29,12 +29,12 @@ struct Gemv {
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
   /// ref, onednn_plain (the layout above), onednn_packed (oneDNN's own layout, a second copy of the weights),
-  /// cpu_fma, cpu_bf16.
+  /// cpu_fma, cpu_bf16. On the GPU: cublas, cuda_rows (row_product.cuh).
   static std::span<const Variant> variants();
 };
 
 /// Bound on the relative L2 error of a product with weights of this type: bf16 products round the activations
-/// too.
+/// too, and so do those of cuBLAS with f16.
 double product_tolerance(Dtype weights);
 
 }  // namespace trisect::dense

@@ -4,6 +4,7 @@
 #include "kernels/dense/gemv.hpp"
 #include "kernels/dense/onednn.hpp"
 #include "kernels/dense/row_kernel.hpp"
+#include "kernels/dense/row_product_cuda.hpp"
 
 namespace trisect::dense {
 namespace {
@@ -30,7 +31,11 @@ Availability onednn_runs(const Gemv::Problem& problem) { return onednn_supports(
 
 }  // namespace
 
-double product_tolerance(Dtype weights) { return weights == Dtype::kBf16 ? 1e-2 : 1e-5; }
+double product_tolerance(Dtype weights) { return weights == Dtype::kBf16 ? 1e-2 : weights == Dtype::kF16 ? 2e-3 : 1e-5; }
+
+Availability row_product_fma_runs(Dtype weights) {
+  return {weights == Dtype::kF16 ? "takes f32 and bf16 weights only" : ""};
+}
 
 Availability row_product_bf16_runs(Dtype weights) {
   if (weights != Dtype::kBf16) return {"takes bf16 weights only"};
@@ -61,7 +66,7 @@ Check Gemv::check(const Problem& p, const Args& got, const Args& want) {
 
 std::vector<Gemv::Problem> Gemv::odd_problems() {
   std::vector<Problem> problems;
-  for (const Dtype type : {Dtype::kF32, Dtype::kBf16}) {
+  for (const Dtype type : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
     for (const auto& [in, out] : {std::pair{1, 1}, {7, 31}, {9, 33}, {320, 2240}, {1001, 515}, {80, 17920}}) {
       problems.push_back({in, out, type});
     }
@@ -70,19 +75,26 @@ std::vector<Gemv::Problem> Gemv::odd_problems() {
 }
 
 std::span<const Gemv::Variant> Gemv::variants() {
-  static const Variant table[] = {
+  static const Variant cpu[] = {
       {.name = "ref", .run = all_rows<row_product_ref>},
       {.name = "onednn_plain", .available = onednn_runs, .run = onednn_plain},
       {.name = "onednn_packed",
        .available = onednn_runs,
        .run = onednn_packed,
        .prepare = [](const Problem&, const Args& args) { return onednn_pack(args.w, 1); }},
-      {.name = "cpu_fma", .run = all_rows<row_product_fma>},
+      {.name = "cpu_fma",
+       .available = [](const Problem& p) { return row_product_fma_runs(p.dtype); },
+       .run = all_rows<row_product_fma>},
       {.name = "cpu_bf16",
        .available = [](const Problem& p) { return row_product_bf16_runs(p.dtype); },
        .run = all_rows<row_product_bf16>},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<Variant>(cpu, gemv_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::dense

@@ -35,7 +35,12 @@ void product_as(const RowProduct& product) {
 }  // namespace
 
 void row_product_ref(const RowProduct& product) {
-  product.w.dtype == Dtype::kBf16 ? product_as<bf16>(product) : product_as<float>(product);
+  switch (product.w.dtype) {
+    case Dtype::kF32: return product_as<float>(product);
+    case Dtype::kBf16: return product_as<bf16>(product);
+    case Dtype::kF16: return product_as<f16>(product);
+    case Dtype::kI32: usage_error("a product with i32 weights");
+  }
 }
 
 }  // namespace trisect::dense

@@ -19,11 +19,12 @@ struct RowProduct {
   bool accumulate = false;      ///< y += instead of y =
 };
 
-/// The obvious loop in double, rounded to f32 once. f32 and bf16 weights.
+/// The obvious loop in double, rounded to f32 once. f32, bf16 and f16 weights.
 void row_product_ref(const RowProduct& product);
 
 /// f32 multiply-add over Highway's widest vectors; f32 and bf16 weights.
 void row_product_fma(const RowProduct& product);
+Availability row_product_fma_runs(Dtype weights);
 
 /// bf16 weights only: factors rounded to bf16, two rows merged into pairs of lanes for vdpbf16ps, f32
 /// accumulation (denormals count as zero, as the instruction has it). Only where row_product_bf16_runs().

@@ -6,6 +6,7 @@
 #include "kernels/core/nvtx.hpp"
 #include "kernels/dense/gemv.hpp"
 #include "kernels/dense/row_kernel.hpp"
+#include "kernels/larosa/layer_cuda.hpp"
 #include "kernels/larosa/scatter.hpp"
 #include "kernels/larosa/topk.hpp"
 
@@ -122,7 +123,7 @@ Check Layer::check(const Problem& p, const Args& got, const Args& want) {
 
 std::vector<Layer::Problem> Layer::odd_problems() {
   std::vector<Problem> problems;
-  for (const Dtype type : {Dtype::kF32, Dtype::kBf16}) {
+  for (const Dtype type : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
     for (const int rotated : {0, 1}) {
       for (const int permille : {0, 500, 750}) {
         problems.push_back({33, 65, rotated, permille, type});
@@ -134,13 +135,20 @@ std::vector<Layer::Problem> Layer::odd_problems() {
 }
 
 std::span<const Layer::Variant> Layer::variants() {
-  static const Variant table[] = {
+  const auto runs = [](const Problem& p) { return dense::row_product_fma_runs(p.dtype); };
+  static const Variant cpu[] = {
       {.name = "ref", .run = reference<online_with>},
-      {.name = "dense", .run = fastest<dense_with>, .ref = reference<dense_with>},
-      {.name = "naive", .run = fastest<naive_with>, .ref = reference<naive_with>},
-      {.name = "online", .run = fastest<online_with>, .ref = reference<online_with>},
+      {.name = "dense", .available = runs, .run = fastest<dense_with>, .ref = reference<dense_with>},
+      {.name = "naive", .available = runs, .run = fastest<naive_with>, .ref = reference<naive_with>},
+      {.name = "online", .available = runs, .run = fastest<online_with>, .ref = reference<online_with>},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<Variant>(
+        cpu, layer_cuda_variants({reference<dense_with>, reference<naive_with>, reference<online_with>}));
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::larosa

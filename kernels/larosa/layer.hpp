@@ -23,7 +23,7 @@ struct Layer {
     int in = 0, out = 0;
     int is_rotated = 1;  ///< 0 or 1
     int sparsity_permille = 0;
-    Dtype dtype = Dtype::kBf16;  ///< of Q and W: f32 or bf16
+    Dtype dtype = Dtype::kBf16;  ///< of Q and W: f32 or bf16; f16 on the GPU
   };
   static constexpr Field<Problem> fields[] = {{"in", &Problem::in},
                                               {"out", &Problem::out},
@@ -38,7 +38,8 @@ struct Layer {
     View rotated, unrotated;             ///< scratch, f32 [1][in]; empty when not rotated
     View index, value;                   ///< scratch, i32 and f32 [1][k]
     View y;                              ///< f32 [1][out], overwritten
-    std::shared_ptr<StageTimes> stages;  ///< added to by every call
+    std::shared_ptr<StageTimes> stages;  ///< added to by every call on the CPU
+    std::shared_ptr<void> prepared;      ///< a captured graph, for the variants that replay one
   };
   using Variant = VariantOf<Problem, Args>;
 
@@ -47,7 +48,9 @@ struct Layer {
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
   /// ref (of online), then dense, naive and online, each with the fastest kernels of this machine and checked
-  /// against a double-precision computation of its own formula.
+  /// against a double-precision computation of its own formula. On the GPU: cublas_dense, and cuda_dense, cuda_naive,
+  /// cuda_online and cuda_fused (selection and product in one launch, after that of the rotation), the first, third and
+  /// last also as a captured graph (cuda_*_graph).
   static std::span<const Variant> variants();
 };
 

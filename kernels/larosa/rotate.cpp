@@ -5,6 +5,7 @@
 #include "kernels/dense/gemv.hpp"
 #include "kernels/dense/onednn.hpp"
 #include "kernels/dense/row_kernel.hpp"
+#include "kernels/larosa/products_cuda.hpp"
 
 namespace trisect::larosa {
 namespace {
@@ -35,24 +36,33 @@ Check Rotate::check(const Problem& p, const Args& got, const Args& want) {
 
 std::vector<Rotate::Problem> Rotate::odd_problems() {
   std::vector<Problem> problems;
-  for (const Dtype type : {Dtype::kF32, Dtype::kBf16}) {
-    for (const auto& [rows, n] : {std::pair{1, 1}, {1, 33}, {3, 80}, {2, 320}}) problems.push_back({rows, n, type});
+  for (const Dtype type : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
+    for (const auto& [rows, n] : {std::pair{1, 1}, {1, 33}, {3, 80}, {2, 320}, {8, 136}, {7, 1000}}) {
+      problems.push_back({rows, n, type});
+    }
   }
   return problems;
 }
 
 std::span<const Rotate::Variant> Rotate::variants() {
-  static const Variant table[] = {
+  static const Variant cpu[] = {
       {.name = "ref", .run = row_by_row<dense::row_product_ref>},
       {.name = "onednn",
        .available = [](const Problem& p) { return dense::onednn_supports(p.dtype); },
        .run = [](const Problem&, const Args& args) { dense::onednn_product({args.x, args.q, {}, args.y}); }},
-      {.name = "cpu_fma", .run = row_by_row<dense::row_product_fma>},
+      {.name = "cpu_fma",
+       .available = [](const Problem& p) { return dense::row_product_fma_runs(p.dtype); },
+       .run = row_by_row<dense::row_product_fma>},
       {.name = "cpu_bf16",
        .available = [](const Problem& p) { return dense::row_product_bf16_runs(p.dtype); },
        .run = row_by_row<dense::row_product_bf16>},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<Variant>(cpu, rotate_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::larosa

@@ -11,7 +11,7 @@ struct Rotate {
 
   struct Problem {
     int rows = 1, n = 0;
-    Dtype dtype = Dtype::kBf16;  ///< of Q: f32 or bf16
+    Dtype dtype = Dtype::kBf16;  ///< of Q: f32 or bf16; f16 on the GPU
   };
   static constexpr Field<Problem> fields[] = {{"rows", &Problem::rows}, {"n", &Problem::n}};
 
@@ -26,7 +26,8 @@ struct Rotate {
   static Args make(const Problem& problem, Arena& arena);
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  /// ref, onednn (for many rows), cpu_fma and cpu_bf16 (the row kernels of dense/gemv, row by row).
+  /// ref, onednn (for many rows), cpu_fma and cpu_bf16 (the row kernels of dense/gemv, row by row). On the GPU: cublas,
+  /// cuda_rows (up to eight rows share one pass over Q).
   static std::span<const Variant> variants();
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/larosa/scatter_cuda.hpp"
 #include "kernels/larosa/topk.hpp"
 
 namespace trisect::larosa {
@@ -45,12 +46,17 @@ Scatter::Args Scatter::make(const Problem& p, Arena& arena) {
 Check Scatter::check(const Problem&, const Args& got, const Args& want) { return check_equal(got.y, want.y); }
 
 std::vector<Scatter::Problem> Scatter::odd_problems() {
-  return {{1, 1, 0}, {1, 1, 1000}, {1, 17, 500}, {3, 257, 400}, {2, 1000, 999}, {1, 2560, 0}};
+  return {{1, 1, 0}, {1, 1, 1000}, {1, 17, 500}, {3, 257, 400}, {2, 1000, 999}, {1, 2560, 0}, {64, 33, 600}};
 }
 
 std::span<const Scatter::Variant> Scatter::variants() {
-  static const Variant table[] = {{.name = "ref", .run = scatter_ref}, {.name = "cpu", .run = scatter_cpu}};
-  return table;
+  static const Variant cpu[] = {{.name = "ref", .run = scatter_ref}, {.name = "cpu", .run = scatter_cpu}};
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<Variant>(cpu, scatter_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::larosa

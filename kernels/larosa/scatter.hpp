@@ -25,7 +25,7 @@ struct Scatter {
   static Args make(const Problem& problem, Arena& arena);
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  static std::span<const Variant> variants();  ///< ref, cpu
+  static std::span<const Variant> variants();  ///< ref, cpu; thrust_scatter, cuda_scatter
 };
 
 }  // namespace trisect::larosa

@@ -4,6 +4,7 @@
 
 #include "kernels/dense/gemv.hpp"
 #include "kernels/dense/row_kernel.hpp"
+#include "kernels/larosa/products_cuda.hpp"
 #include "kernels/larosa/topk.hpp"
 
 namespace trisect::larosa {
@@ -40,7 +41,7 @@ Check SparseGemv::check(const Problem& p, const Args& got, const Args& want) {
 
 std::vector<SparseGemv::Problem> SparseGemv::odd_problems() {
   std::vector<Problem> problems;
-  for (const Dtype type : {Dtype::kF32, Dtype::kBf16}) {
+  for (const Dtype type : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
     for (const int permille : {0, 400, 1000}) {
       problems.push_back({1, 1, permille, type});
       problems.push_back({19, 33, permille, type});
@@ -52,14 +53,21 @@ std::vector<SparseGemv::Problem> SparseGemv::odd_problems() {
 }
 
 std::span<const SparseGemv::Variant> SparseGemv::variants() {
-  static const Variant table[] = {
+  static const Variant cpu[] = {
       {.name = "ref", .run = kept_rows<dense::row_product_ref>},
-      {.name = "cpu_fma", .run = kept_rows<dense::row_product_fma>},
+      {.name = "cpu_fma",
+       .available = [](const Problem& p) { return dense::row_product_fma_runs(p.dtype); },
+       .run = kept_rows<dense::row_product_fma>},
       {.name = "cpu_bf16",
        .available = [](const Problem& p) { return dense::row_product_bf16_runs(p.dtype); },
        .run = kept_rows<dense::row_product_bf16>},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<Variant>(cpu, sparse_gemv_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::larosa

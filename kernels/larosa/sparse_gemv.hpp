@@ -10,7 +10,7 @@ struct SparseGemv {
 
   struct Problem {
     int in = 0, out = 0, sparsity_permille = 0;
-    Dtype dtype = Dtype::kBf16;  ///< of the weights: f32 or bf16
+    Dtype dtype = Dtype::kBf16;  ///< of the weights: f32 or bf16; f16 on the GPU
   };
   static constexpr Field<Problem> fields[] = {
       {"in", &Problem::in}, {"out", &Problem::out}, {"sparsity_permille", &Problem::sparsity_permille}};
@@ -29,7 +29,9 @@ struct SparseGemv {
   static Args make(const Problem& problem, Arena& arena);
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  static std::span<const Variant> variants();  ///< ref, cpu_fma, cpu_bf16: the row kernels of dense/gemv
+  /// ref, cpu_fma, cpu_bf16: the row kernels of dense/gemv. On the GPU: cuda_rowskip_atomic, whose last bits differ from
+  /// run to run, and cuda_rowskip, where they do not (row_product.cuh).
+  static std::span<const Variant> variants();
 };
 
 }  // namespace trisect::larosa

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kernels/core/error.hpp"
+#include "kernels/larosa/topk_cuda.hpp"
 #include "kernels/larosa/topk_detail.hpp"
 
 namespace trisect::larosa {
@@ -86,13 +87,18 @@ std::vector<Topk::Problem> Topk::odd_problems() {
 }
 
 std::span<const Topk::Variant> Topk::variants() {
-  static const Variant table[] = {
+  static const Variant cpu[] = {
       {.name = "ref", .run = topk_ref},
       {.name = "cpu_partial_sort", .run = topk_partial_sort},
       {.name = "cpu_nth_element", .run = topk_nth_element},
       {.name = "cpu_bisect", .run = topk_bisect},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<Variant>(cpu, topk_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::larosa

@@ -9,6 +9,8 @@
 // A worker raises `clean` to `target`, ahead of the sequence, and returns what is parked beyond its budget.
 // Whoever works on a slot marks it busy and lets go of the lock: the kernel takes its time, the others
 // theirs.
+#include <sched.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -29,6 +31,22 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// Where the team's threads may run, each on a processor of its own. A new thread inherits its maker's: the
+/// worker would share that one with the step it is to overlap with.
+cpu_set_t processors_of_team() {
+  cpu_set_t all;
+  CPU_ZERO(&all);
+#pragma omp parallel
+  {
+    cpu_set_t mine;
+    if (sched_getaffinity(0, sizeof mine, &mine) == 0) {
+#pragma omp critical(trisect_vattention_processors)
+      CPU_OR(&all, &all, &mine);
+    }
+  }
+  return all;
+}
+
 class VattentionKvCache : public KvCache {
  public:
   explicit VattentionKvCache(const KvOptions& options)
@@ -36,7 +54,11 @@ class VattentionKvCache : public KvCache {
         slots_state_(static_cast<std::size_t>(slots())),
         keys_(slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule),
         values_(slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule) {
-    if (options.background) worker_ = std::thread([this] { work_ahead(); });
+    if (!options.background) return;
+    worker_ = std::thread([this, processors = processors_of_team()] {
+      sched_setaffinity(0, sizeof processors, &processors);  // else it works where it is
+      work_ahead();
+    });
   }
 
   ~VattentionKvCache() override {

@@ -43,6 +43,8 @@ class OpGroup final : public Group {
                                      row.iterations, row.repetitions);
       if (const Availability yes = variant.available(problem); !yes) {
         row.give_up(Status::kSkipped, yes.why_not);
+      } else if (variant.device == Device::kCuda) {
+        row.give_up(Status::kSkipped, "this version times kernels of the CPU only");
       } else if (is_reference(variant) && cost_.flops > kReferenceFlopLimit) {
         row.give_up(Status::kSkipped, "too slow to be timed; it only judges the others");
       }

@@ -58,7 +58,7 @@ void add_context(const Manifest& manifest) {
 void select(Groups& groups, const Filter& filter, const std::string& device) {
   for (const auto& group : groups) {
     std::erase_if(group->rows(), [&](const auto& row) {
-      return !filter.matches(row->benchmark) || (device == "cpu" && row->device != Device::kCpu);
+      return !filter.matches(row->benchmark) || (device != "all" && trisect::name_of(row->device) != device);
     });
   }
   std::erase_if(groups, [](const auto& group) { return group->rows().empty(); });
@@ -127,7 +127,7 @@ ExitCode run_checked(int argc, char** argv, const Suite& suite) {
   }
   // Runs that take turns must come to the same row at the same time.
   initialize_library(argv[0], options.library_flags, options.turns.empty());
-  if (options.device == "cuda") environment_error("--device=cuda: no CUDA kernels in this build");
+  if (options.device == "cuda" && !why_no_cuda().empty()) environment_error("--device=cuda: {}", why_no_cuda());
 
   Manifest manifest;
   manifest.command.assign(argv, argv + argc);

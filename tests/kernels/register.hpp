@@ -1,5 +1,6 @@
 // Makes the tests of an op from its variant table: every variant, on every odd problem, against its reference, with
-// poisoned outputs and guard bytes. An op with more to say has <op>_test.cpp beside its generated tests.
+// poisoned outputs and guard bytes. An op with more to say has <op>_test.cpp beside its generated tests. Variants that
+// run on the GPU are in suites of their own, larosa_topk_cuda beside larosa_topk.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -24,12 +25,18 @@ class VariantTest : public ::testing::Test {
     typename Op::Args want = Op::make(problem_, arena);
     const auto ref = variant_.ref != nullptr ? variant_.ref : Op::variants()[0].run;
     ref(problem_, want);
-    if constexpr (requires { got.prepared; }) {
-      if (variant_.prepare != nullptr) got.prepared = variant_.prepare(problem_, got);
+    typename Op::Args args = got;  // `got` on the device
+    if (variant_.device == Device::kCuda) {
+      arena.begin_device(0, cuda_memory());
+      args = Op::make(problem_, arena);
+    }
+    if constexpr (requires { args.prepared; }) {
+      if (variant_.prepare != nullptr) args.prepared = variant_.prepare(problem_, args);
     }
     for (int run = 0; run < 2; ++run) {  // a second run finds what the first left behind
       arena.reset_outputs();
-      variant_.run(problem_, got);
+      variant_.run(problem_, args);
+      arena.fetch_outputs();
       const Check check = Op::check(problem_, got, want);
       EXPECT_NE(check.status, CheckStatus::kFail) << check.detail;
       EXPECT_EQ(arena.damage(), "");
@@ -54,7 +61,8 @@ void register_tests() {
     int number = 0;
     for (const typename Op::Problem& problem : Op::odd_problems()) {
       const std::string name = test_name(fmt::format("{}_{}_{}", variant.name, number++, describe<Op>(problem)));
-      ::testing::RegisterTest(test_name(std::string(Op::name)).c_str(), name.c_str(), nullptr, nullptr, __FILE__,
+      const std::string suite = test_name(std::string(Op::name)) + (variant.device == Device::kCuda ? "_cuda" : "");
+      ::testing::RegisterTest(suite.c_str(), name.c_str(), nullptr, nullptr, __FILE__,
                               __LINE__, [=]() -> ::testing::Test* { return new VariantTest<Op, Variant>(problem, variant); });
     }
   }

@@ -14,22 +14,11 @@ namespace trisect::phi2 {
 namespace {
 
 /// Layers are run one after the other, so one layer's keys and values are enough.
-class OneLayerCache : public KvCache {
- public:
-  OneLayerCache(Config config, Dtype dtype) {
-    config.layers = 1;
-    cache_ = make_static_kv_cache(config, dtype, 1, config.positions);
-    cache_->acquire(config.positions);
-  }
-  int acquire(int max_tokens) override { return cache_->acquire(max_tokens); }
-  void release(int slot) override { cache_->release(slot); }
-  void prepare(const Rows& rows) override { cache_->prepare(rows); }
-  dense::KvSpan layer(int) const override { return cache_->layer(0); }
-  KvUsage usage() const override { return cache_->usage(); }
-
- private:
-  std::unique_ptr<KvCache> cache_;
-};
+vattention::KvOptions one_layer(const Weights& weights) {
+  vattention::KvOptions options = kv_options(weights.config, weights.dtype, 1, weights.config.positions);
+  options.shape.layers = 1;
+  return options;
+}
 
 /// The dense projection, which also adds up the moments of what enters a layer's products.
 class Observer : public DenseProjection {
@@ -86,9 +75,9 @@ class Calibration {
         progress_(progress),
         rows_(std::min(kBlock, config_.positions)),
         observer_(weights, wanted, rows_, clock_),
-        cache_(config_, weights.dtype),
-        forward_(config_, observer_, cache_, rows_, clock_),
-        slots_(static_cast<std::size_t>(rows_), 0),
+        cache_(vattention::make_kv_cache(vattention::KvPolicy::kLazy, one_layer(weights))),
+        forward_(config_, observer_, rows_, clock_),
+        slots_(static_cast<std::size_t>(rows_), cache_->acquire(config_.positions)),
         positions_(static_cast<std::size_t>(rows_)),
         residual_(Dtype::kF32, static_cast<std::int64_t>(ids.size()), config_.hidden),
         rotations_(wanted),
@@ -107,7 +96,7 @@ class Calibration {
       observer_.begin_layer();
       std::int64_t seen = 0;
       each_block([&](const Rows& rows, const View& x) {
-        forward_.layer(layer, rows, x);
+        forward_.layer(layer, rows, cache_->layer(0), x);
         seen += rows.count();
         report(layer, static_cast<double>(seen) / static_cast<double>(ids_.size()));
       });
@@ -138,7 +127,7 @@ class Calibration {
       std::iota(positions_.begin(), positions_.end(), static_cast<std::int32_t>(start));
       const Rows rows{ids_.subspan(at, count), std::span(slots_).first(count),
                       std::span(positions_).first(count)};
-      cache_.prepare(rows);
+      cache_->prepare(rows.slot, rows.position);
       work(rows, residual_.view().rows_from(static_cast<std::int64_t>(at), static_cast<std::int64_t>(count)));
       at += count;
       stop_if_interrupted();
@@ -185,7 +174,7 @@ class Calibration {
   int rows_;
   StageClock clock_;
   Observer observer_;
-  OneLayerCache cache_;
+  std::unique_ptr<vattention::KvCache> cache_;
   Forward forward_;
   std::vector<std::int32_t> slots_, positions_;
   Buffer residual_;  // [tokens][hidden], as it enters the next layer

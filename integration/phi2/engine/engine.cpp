@@ -31,9 +31,9 @@ Engine::Engine(Weights weights, const EngineOptions& options, const RotationSour
     larosa_weights_.weights = std::move(weights);
     projection_ = make_dense_projection(larosa_weights_.weights, max_rows, clock_);
   }
-  const Weights& own = larosa_weights_.weights;
-  cache_ = make_static_kv_cache(own.config, own.dtype, options.slots, context_);
-  forward_ = std::make_unique<Forward>(own.config, *projection_, *cache_, max_rows, clock_);
+  cache_ = vattention::make_kv_cache(options.kv_cache,
+                                     kv_options(config, larosa_weights_.weights.dtype, options.slots, context_));
+  forward_ = std::make_unique<Forward>(this->config(), *projection_, max_rows, clock_);
 }
 
 void Engine::set_larosa(const LarosaOptions& options) {

@@ -15,12 +15,13 @@ struct EngineOptions {
   int slots = 1;       ///< sequences at a time
   int max_rows = 512;  ///< tokens a prefill step takes
   std::optional<LarosaOptions> larosa{};
+  vattention::KvPolicy kv_cache = vattention::KvPolicy::kStatic;
 };
 
 /// Resident bytes, by what they are for.
 struct MemoryUse {
   std::size_t weights = 0, rotations = 0, scratch = 0;
-  KvUsage kv;
+  vattention::KvUsage kv;
 };
 
 class Engine {
@@ -35,7 +36,11 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   /// See Forward::step().
-  void step(const Rows& rows, const View& logits) { forward_->step(rows, logits); }
+  void step(const Rows& rows, const View& logits) { step(rows, *cache_, logits); }
+  /// With another cache than the engine's own, of kv_options() for its model and type.
+  void step(const Rows& rows, vattention::KvCache& cache, const View& logits) {
+    forward_->step(rows, cache, logits);
+  }
 
   /// As they run: with LaRoSA's merged mode not those that were loaded.
   const Weights& weights() const { return larosa_weights_.weights; }
@@ -46,7 +51,7 @@ class Engine {
   /// the engine was made without LaRoSA, for another mode or rotation, and for an impossible sparsity.
   void set_larosa(const LarosaOptions& options);
 
-  KvCache& cache() { return *cache_; }
+  vattention::KvCache& cache() { return *cache_; }
   int context() const { return context_; }
   int max_rows() const { return forward_->max_rows(); }
   const StageClock& clock() const { return clock_; }
@@ -65,7 +70,7 @@ class Engine {
   int context_;
   StageClock clock_;
   std::unique_ptr<Projection> projection_;
-  std::unique_ptr<KvCache> cache_;
+  std::unique_ptr<vattention::KvCache> cache_;
   std::unique_ptr<Forward> forward_;
 };
 

@@ -1,29 +1,28 @@
 #include "integration/phi2/engine/forward.hpp"
 
 #include "kernels/dense/rope.hpp"
+#include "kernels/vattention/append.hpp"
 
 namespace trisect::phi2 {
 
-Forward::Forward(const Config& config, Projection& projection, KvCache& cache, int max_rows,
-                 StageClock& clock)
+Forward::Forward(const Config& config, Projection& projection, int max_rows, StageClock& clock)
     : config_(config),
       projection_(projection),
-      cache_(cache),
       clock_(clock),
       residual_(Dtype::kF32, max_rows, config.hidden),
       qkvh_(Dtype::kF32, max_rows, 3 * config.hidden + config.intermediate),
       rope_table_(dense::make_rope_table(config.positions, config.rotary_dim, double{config.rope_theta})) {}
 
-void Forward::step(const Rows& rows, const View& logits) {
+void Forward::step(const Rows& rows, vattention::KvCache& cache, const View& logits) {
   const int n = rows.count();
   const View x = residual_.view().rows_from(0, n);
-  cache_.prepare(rows);
+  cache.prepare(rows.slot, rows.position);
   projection_.embed(rows, x);
-  for (int index = 0; index < config_.layers; ++index) layer(index, rows, x);
+  for (int index = 0; index < config_.layers; ++index) layer(index, rows, cache.layer(index), x);
   if (logits.rows > 0) projection_.logits(x.rows_from(n - logits.rows, logits.rows), logits);
 }
 
-void Forward::layer(int index, const Rows& rows, const View& x) {
+void Forward::layer(int index, const Rows& rows, const dense::KvSpan& kv, const View& x) {
   const int n = rows.count(), hidden = config_.hidden;
   const View qkvh = qkvh_.view().rows_from(0, n);
   const View query = qkvh.columns(0, hidden), query_key = qkvh.columns(0, 2 * hidden);
@@ -38,8 +37,9 @@ void Forward::layer(int index, const Rows& rows, const View& x) {
   projection_.in(index, x, qkvh);
   clock_.time(Stage::kAttention, [&] {
     best_variant<dense::Rope>(rope).run(rope, {query_key, position, rope_table_.view()});
-    const dense::KvSpan kv = cache_.layer(index);
-    append(kv, rows, key, value);
+    const vattention::Append::Problem append{
+        n, config_.positions, config_.positions, config_.heads, config_.head_dim, kv.dtype};
+    best_variant<vattention::Append>(append).run(append, {key, value, slot, position, kv, {}, {}});
     const dense::Attention::Problem problem{n,       1, config_.positions, config_.heads, config_.head_dim,
                                             kv.dtype};
     best_variant<dense::Attention>(problem).run(problem, {query, slot, position, attention, kv});

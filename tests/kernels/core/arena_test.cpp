@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 namespace trisect {
@@ -69,6 +70,61 @@ TEST(Arena, SeesDamage) {
   EXPECT_EQ(damaged([](const Problem& p) { p.y.row<float>()[-1] = 0; }), "wrote outside output 0");
   EXPECT_EQ(damaged([](const Problem& p) { p.x.row<float>()[9] += 1; }), "changed input 0");
   EXPECT_EQ(damaged([](const Problem& p) { p.w.row<bf16>(2)[6].bits ^= 1; }), "changed weight 0");
+}
+
+/// Device memory that is the host's: what the arena does with it can be seen.
+class FakeMemory final : public DeviceMemory {
+ public:
+  ~FakeMemory() override { EXPECT_EQ(blocks, 0); }
+  void* allocate(std::size_t bytes) override {
+    ++blocks;
+    return std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  }
+  void release(void* memory) noexcept override {
+    --blocks;
+    std::free(memory);
+  }
+  void upload(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+  void download(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+  int blocks = 0;
+};
+
+TEST(Arena, TheDeviceMirrorsACopyAndItsOutputsComeBack) {
+  FakeMemory memory;
+  Arena arena(1);
+  make(arena);
+  arena.begin_copy();
+  const Problem host = make(arena);
+  arena.begin_device(1, memory);
+  const Problem device = make(arena);
+  EXPECT_EQ(memory.blocks, 3);
+  EXPECT_NE(device.x.data, host.x.data);
+  EXPECT_EQ(std::memcmp(device.x.data, host.x.data, host.x.bytes()), 0);
+  EXPECT_EQ(std::memcmp(device.w.data, host.w.data, host.w.bytes()), 0);
+  EXPECT_TRUE(std::isnan(device.y.row<float>()[5]));
+  device.y.row<float>()[5] = 2;
+  arena.fetch_outputs();
+  EXPECT_EQ(host.y.row<float>()[5], 2);
+  arena.reset_outputs();
+  EXPECT_TRUE(std::isnan(device.y.row<float>()[5]));
+  EXPECT_EQ(arena.damage(), "");
+  arena.begin_device(1, memory);
+  EXPECT_EQ(make(arena).w.data, device.w.data);
+}
+
+TEST(Arena, SeesDamageOnTheDevice) {
+  const auto damaged = [](auto damage) {
+    FakeMemory memory;
+    Arena arena(1);
+    make(arena);
+    arena.begin_device(0, memory);
+    const Problem p = make(arena);
+    damage(p);
+    return arena.damage();
+  };
+  EXPECT_EQ(damaged([](const Problem& p) { p.y.row<float>()[6] = 0; }), "wrote outside output 0");
+  EXPECT_EQ(damaged([](const Problem& p) { p.w.row<bf16>()[-1].bits = 0; }), "wrote outside weight 0");
+  EXPECT_EQ(damaged([](const Problem& p) { p.x.row<float>()[9] += 1; }), "changed input 0");
 }
 
 TEST(Arena, SubsetsAreAscendingAndComplete) {

@@ -1,0 +1,59 @@
+#include "kernels/core/cuda/memory.hpp"
+
+#include "kernels/core/cuda/error.hpp"
+#include "kernels/core/cuda/stream.hpp"
+#include "kernels/core/device.hpp"
+
+namespace trisect {
+namespace cuda {
+
+DeviceBuffer::DeviceBuffer(std::size_t bytes) : bytes_(bytes) {
+  TRISECT_CUDA_CALL(cudaMalloc(&data_, bytes == 0 ? 1 : bytes));
+}
+
+DeviceBuffer::~DeviceBuffer() { no_throw(cudaFree(data_)); }
+
+PinnedBuffer::PinnedBuffer(std::size_t bytes) : bytes_(bytes) {
+  TRISECT_CUDA_CALL(cudaMallocHost(&data_, bytes == 0 ? 1 : bytes));
+}
+
+PinnedBuffer::~PinnedBuffer() {
+  if (data_ != nullptr) no_throw(cudaFreeHost(data_));
+}
+
+namespace {
+
+/// Copies wait for the current stream, so they see what was queued there and a fault of it.
+class CudaMemory final : public DeviceMemory {
+ public:
+  void* allocate(std::size_t bytes) override {
+    void* memory = nullptr;
+    TRISECT_CUDA_CALL(cudaMalloc(&memory, bytes == 0 ? 1 : bytes));
+    return memory;
+  }
+  void release(void* memory) noexcept override { no_throw(cudaFree(memory)); }
+  void upload(void* to, const void* from, std::size_t bytes) override {
+    copy(to, from, bytes, cudaMemcpyHostToDevice);
+  }
+  void download(void* to, const void* from, std::size_t bytes) override {
+    copy(to, from, bytes, cudaMemcpyDeviceToHost);
+  }
+
+ private:
+  static void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+    Stream& stream = current_stream();
+    if (bytes > 0) TRISECT_CUDA_CALL(cudaMemcpyAsync(to, from, bytes, kind, stream.get()));
+    stream.wait();
+  }
+};
+
+}  // namespace
+}  // namespace cuda
+
+DeviceMemory& cuda_memory() {
+  if (!why_no_cuda().empty()) environment_error("{}", why_no_cuda());
+  static cuda::CudaMemory memory;
+  return memory;
+}
+
+}  // namespace trisect

@@ -1,0 +1,145 @@
+// Top-k on the GPU in one block a row: by radix select (select.cuh), and by sorting with CUB, to compare
+// with.
+//
+// Launch: one block of 1024 threads a row, any number of rows. A row of up to 16384 entries is held in
+// registers, up to 16 a thread, and read from memory once. Shared memory: 8.3 KB for cuda_radix; for
+// cub_block_sort what CUB's exchange of all keys takes, 4 bytes a key and 33 KB of counters, with opt-in.
+#include <cub/block/block_radix_sort.cuh>
+
+#include "kernels/core/cuda/error.hpp"
+#include "kernels/core/cuda/stream.hpp"
+#include "kernels/larosa/select.cuh"
+#include "kernels/larosa/topk_cuda.hpp"
+
+namespace trisect::larosa {
+namespace {
+
+constexpr int kThreads = 1024;
+
+struct Rows {
+  const float* x;
+  std::int64_t x_stride;
+  std::int32_t* index;
+  std::int64_t index_stride;
+  float* value;
+  std::int64_t value_stride;
+  int n, k;
+};
+
+template <int kItems>
+__device__ void keep(BlockSelect<kThreads, kItems>& select, Threshold threshold, const Rows& rows) {
+  std::int32_t* const index = rows.index + blockIdx.x * rows.index_stride;
+  float* const value = rows.value + blockIdx.x * rows.value_stride;
+  select.compact(threshold, [=](int place, int i, float x) {
+    index[place] = i;
+    value[place] = x;
+  });
+}
+
+template <int kItems>
+__global__ void __launch_bounds__(kThreads) topk_radix_kernel(Rows rows) {
+  using Select = BlockSelect<kThreads, kItems>;
+  __shared__ typename Select::Shared shared;
+  Select select(rows.x + blockIdx.x * rows.x_stride, rows.n, shared);
+  keep(select, select.find(rows.k), rows);
+}
+
+/// Sorts the magnitudes alone; where rank k ends is the threshold, and the kept entries are found as above.
+template <int kItems>
+__global__ void __launch_bounds__(kThreads) topk_sort_kernel(Rows rows) {
+  using Select = BlockSelect<kThreads, kItems>;
+  using Sort = cub::BlockRadixSort<std::uint32_t, kThreads, kItems>;
+  extern __shared__ std::byte dynamic[];
+  __shared__ typename Select::Shared shared;
+  __shared__ Threshold threshold;
+  __shared__ int larger;
+  const float* const x = rows.x + blockIdx.x * rows.x_stride;
+  std::uint32_t keys[kItems];
+#pragma unroll
+  for (int i = 0; i < kItems; ++i) {
+    const int at = i * kThreads + static_cast<int>(threadIdx.x);
+    keys[i] = at < rows.n ? magnitude_of(x[at]) : 0;
+  }
+  Sort(*reinterpret_cast<typename Sort::TempStorage*>(dynamic)).SortDescending(keys, 0, 31);
+  if (threadIdx.x == 0) larger = 0;
+#pragma unroll
+  for (int i = 0; i < kItems; ++i) {
+    if (static_cast<int>(threadIdx.x) * kItems + i == rows.k - 1) threshold.magnitude = keys[i];
+  }
+  __syncthreads();
+  int mine = 0;
+#pragma unroll
+  for (int i = 0; i < kItems; ++i) mine += keys[i] > threshold.magnitude;
+  atomicAdd(&larger, mine);
+  __syncthreads();
+  Select select(x, rows.n, shared);
+  keep(select, {threshold.magnitude, rows.k - larger}, rows);
+}
+
+Rows rows_of(const Topk::Problem& p, const Topk::Args& a) {
+  return {a.x.row<float>(), a.x.stride, a.index.row<std::int32_t>(),   a.index.stride, a.value.row<float>(),
+          a.value.stride,   p.n,        kept(p.n, p.sparsity_permille)};
+}
+
+template <int kItems>
+void sort_rows(const Rows& rows, int count, cudaStream_t stream) {
+  using Storage = typename cub::BlockRadixSort<std::uint32_t, kThreads, kItems>::TempStorage;
+  // Asked for at every call: the attribute belongs to the device, and setting it costs less than a launch.
+  TRISECT_CUDA_CALL(cudaFuncSetAttribute(topk_sort_kernel<kItems>,
+                                         cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                         static_cast<int>(sizeof(Storage))));
+  topk_sort_kernel<kItems><<<count, kThreads, sizeof(Storage), stream>>>(rows);
+  TRISECT_CUDA_LAUNCHED(topk_sort_kernel);
+}
+
+void topk_cub_block_sort(const Topk::Problem& p, const Topk::Args& a) {
+  const Rows rows = rows_of(p, a);
+  if (rows.k == 0 || p.rows == 0) return;
+  const cudaStream_t stream = cuda::current_stream().get();
+  p.n <= 4 * kThreads ? sort_rows<4>(rows, p.rows, stream) : sort_rows<16>(rows, p.rows, stream);
+}
+
+}  // namespace
+
+void topk_cuda_radix(const Topk::Problem& p, const Topk::Args& a) {
+  const Rows rows = rows_of(p, a);
+  if (rows.k == 0 || p.rows == 0) return;
+  const cudaStream_t stream = cuda::current_stream().get();
+  if (p.n <= 4 * kThreads) {
+    topk_radix_kernel<4><<<p.rows, kThreads, 0, stream>>>(rows);
+  } else {
+    topk_radix_kernel<16><<<p.rows, kThreads, 0, stream>>>(rows);
+  }
+  TRISECT_CUDA_LAUNCHED(topk_radix_kernel);
+}
+
+namespace {
+
+Availability fits_a_block(const Topk::Problem& p) {
+  if (p.n > 16 * kThreads) return {fmt::format("holds rows of at most {} entries", 16 * kThreads)};
+  return on_cuda(p);
+}
+
+}  // namespace
+
+std::span<const Topk::Variant> topk_cuda_variants() {
+  static const Topk::Variant table[] = {
+    {.name = "thrust", .device = Device::kCuda, .available = on_cuda, .run = topk_thrust},
+    {.name = "cub_sort", .device = Device::kCuda, .available = on_cuda, .run = topk_cub_sort},
+    {.name = "cub_segmented_sort",
+     .device = Device::kCuda,
+     .available = on_cuda,
+     .run = topk_cub_segmented_sort},
+#if TRISECT_HAS_CUB_TOPK
+    {.name = "cub_device_topk", .device = Device::kCuda, .available = on_cuda, .run = topk_cub_device_topk},
+#endif
+    {.name = "cub_block_sort",
+     .device = Device::kCuda,
+     .available = fits_a_block,
+     .run = topk_cub_block_sort},
+    {.name = "cuda_radix", .device = Device::kCuda, .available = fits_a_block, .run = topk_cuda_radix},
+  };
+  return table;
+}
+
+}  // namespace trisect::larosa
