@@ -5,9 +5,6 @@
 // cub_sort          cub::DeviceRadixSort, stable, one row at a time
 // cub_segmented_sort cub::DeviceSegmentedRadixSort, stable, all rows at once
 // thrust            thrust::stable_sort_by_key and thrust::sort, one row at a time
-// cub_device_topk   cub::DeviceTopK (CCCL 3.2 and later), which promises no order among ties: keys are made
-// unique by
-//                   putting the complement of the index below the magnitude
 #include <thrust/gather.h>
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/iterator/transform_iterator.h>
@@ -22,9 +19,6 @@
 #include "kernels/core/cuda/stream.hpp"
 #include "kernels/larosa/select.cuh"
 #include "kernels/larosa/topk_cuda.hpp"
-#if TRISECT_HAS_CUB_TOPK
-#include <cub/device/device_topk.cuh>
-#endif
 
 namespace trisect::larosa {
 namespace {
@@ -168,9 +162,5 @@ void topk_thrust(const Topk::Problem& p, const Topk::Args& a) {
     thrust::gather(policy, index, index + k, a.x.row<float>(r), a.value.row<float>(r));
   }
 }
-
-#if TRISECT_HAS_CUB_TOPK
-#error "topk_cub_device_topk is written next"
-#endif
 
 }  // namespace trisect::larosa

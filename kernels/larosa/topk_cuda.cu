@@ -130,9 +130,6 @@ std::span<const Topk::Variant> topk_cuda_variants() {
      .device = Device::kCuda,
      .available = on_cuda,
      .run = topk_cub_segmented_sort},
-#if TRISECT_HAS_CUB_TOPK
-    {.name = "cub_device_topk", .device = Device::kCuda, .available = on_cuda, .run = topk_cub_device_topk},
-#endif
     {.name = "cub_block_sort",
      .device = Device::kCuda,
      .available = fits_a_block,
