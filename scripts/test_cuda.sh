@@ -28,4 +28,4 @@ run() {  # SETTING... -- CTEST OPTION...
 run CC=80 -- -L '^libraries$' "$@"
 run CC=80 RACE=1 SEED=1 -- -E 'libraries$' "$@"
 run CC=90 RACE=1 SEED=2 -- -E 'libraries$' "$@"
-run CC=90 ASYNC=1 SPLIT=1 SEED=3 -- -E 'libraries$' "$@"
+run CC=90 ASYNC=1 SEED=3 -- -E 'libraries$|traffic' "$@"
