@@ -26,15 +26,15 @@ struct KvShape {
   std::size_t token_bytes() const { return static_cast<std::size_t>(layers) * row_bytes(); }
 };
 
-/// How memory is found:
-///   kStatic      every slot has its maximum length from the start, touched
-///   kLazy        the same, not touched: what Linux makes of a static cache by committing pages when they are
-///   written kGrowing     a slot's memory doubles and is copied when it is full, and is freed with the
-///   sequence kPaged       blocks of 16 tokens from a pool, found through a table (Kwon et al.,
-///   "PagedAttention", SOSP 2023) kVattention  addresses for the maximum length, memory for what the sequence
-///   has reached kTracked     kStatic with page records kept beside it: what is saved when only the books say
-///   so
-enum class KvPolicy { kStatic, kLazy, kGrowing, kPaged, kVattention, kTracked };
+/// How memory is found.
+enum class KvPolicy {
+  kStatic,      ///< every slot has its maximum length from the start, touched
+  kLazy,        ///< the same, not touched: Linux commits pages as they are written
+  kGrowing,     ///< a slot's memory doubles and is copied when it is full, and is freed with the sequence
+  kPaged,       ///< blocks of 16 tokens from a pool, found through a table (PagedAttention, SOSP 2023)
+  kVattention,  ///< addresses for the maximum length, memory for what the sequence has reached
+  kTracked,     ///< kStatic with page records kept beside it: what is saved when only the books say so
+};
 std::string_view name_of(KvPolicy policy);         ///< "static", "lazy", ...
 KvPolicy policy_from_name(std::string_view name);  ///< throws Error(kUsage) on an unknown name
 
