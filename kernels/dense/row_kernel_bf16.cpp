@@ -2,7 +2,7 @@
 // attribute.
 #include <immintrin.h>
 
-#include <cstring>
+#include <algorithm>
 
 #include "kernels/dense/row_kernel_driver.hpp"
 
@@ -23,58 +23,54 @@ TRISECT_TARGET inline __m512 dot(__m512 sum, __m512i rows, __m512bh factors) {
   return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(rows), factors);
 }
 
-/// sums (in merged order, see below) += the rows of one pass over `columns`, a multiple of kStep.
-TRISECT_TARGET void add_rows(const bf16* const rows[kRowsPerPass], NextRows next,
-                             const __m512bh factors[kRowsPerPass / 2], long columns, float* sums) {
+struct Pass {
+  const bf16* rows[kRowsPerPass];
+  __m512bh factors[kRowsPerPass / 2];
+  bool is_first, is_last;
+};
+
+/// sums += the rows of one pass over `columns`, a multiple of kStep. The first pass begins with zeros.
+/// Unpacking works within 128-bit lanes: column 8g + i of a step is in `low` (i < 4) or `high`, at 4g + i mod
+/// 4; the last pass restores the order.
+TRISECT_TARGET void add_rows(const Pass& pass, NextRows next, long columns, float* sums) {
+  const __m512i lower = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  const __m512i upper = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
   for (long c = 0; c < columns; c += kStep) {
-    __m512 low = _mm512_load_ps(sums + c), high = _mm512_load_ps(sums + c + 16);
+    __m512 low = _mm512_setzero_ps(), high = low;
+    if (!pass.is_first) low = _mm512_load_ps(sums + c), high = _mm512_load_ps(sums + c + 16);
 #pragma GCC unroll 8
     for (int pair = 0; pair < kRowsPerPass / 2; ++pair) {
-      const __m512i a = _mm512_loadu_si512(rows[2 * pair] + c),
-                    b = _mm512_loadu_si512(rows[2 * pair + 1] + c);
-      low = dot(low, _mm512_unpacklo_epi16(a, b), factors[pair]);
-      high = dot(high, _mm512_unpackhi_epi16(a, b), factors[pair]);
+      const __m512i a = _mm512_loadu_si512(pass.rows[2 * pair] + c),
+                    b = _mm512_loadu_si512(pass.rows[2 * pair + 1] + c);
+      low = dot(low, _mm512_unpacklo_epi16(a, b), pass.factors[pair]);
+      high = dot(high, _mm512_unpackhi_epi16(a, b), pass.factors[pair]);
     }
-    _mm512_store_ps(sums + c, low);
-    _mm512_store_ps(sums + c + 16, high);
+    _mm512_store_ps(sums + c, pass.is_last ? _mm512_permutex2var_ps(low, lower, high) : low);
+    _mm512_store_ps(sums + c + 16, pass.is_last ? _mm512_permutex2var_ps(low, upper, high) : high);
     next.fetch<kRowsPerPass * kStep* long{sizeof(bf16)}>();
-  }
-}
-
-/// Unpacking works within 128-bit lanes: column 8g + i of a step is in `low` (i < 4) or `high`, at 4g + i
-/// mod 4.
-TRISECT_TARGET void restore_order(long columns, float* sums) {
-  const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-  const __m512i second = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-  for (long c = 0; c < columns; c += kStep) {
-    const __m512 low = _mm512_load_ps(sums + c), high = _mm512_load_ps(sums + c + 16);
-    _mm512_store_ps(sums + c, _mm512_permutex2var_ps(low, first, high));
-    _mm512_store_ps(sums + c + 16, _mm512_permutex2var_ps(low, second, high));
   }
 }
 
 TRISECT_TARGET void product_part(const RowProduct& product, long first, long last, long column, long columns,
                                  float* sums) {
-  std::memset(sums, 0, static_cast<std::size_t>(columns) * sizeof(float));
   const auto row_at = [&](long j) {
     return product.w.row<bf16>(product.index != nullptr ? product.index[j] : j) + column;
   };
-  const long whole = columns / kStep * kStep;
+  const long whole = columns / kStep * kStep, cleared = first < last ? whole : 0;
+  std::fill(sums + cleared, sums + columns, 0.0f);
   for (long j = first; j < last; j += kRowsPerPass) {
-    const bf16* rows[kRowsPerPass];
+    Pass pass{.rows = {}, .factors = {}, .is_first = j == first, .is_last = j + kRowsPerPass >= last};
     const void* next_rows[kRowsPerPass];
-    __m512bh factors[kRowsPerPass / 2];
     for (int r = 0; r < kRowsPerPass; ++r) {
-      rows[r] = row_at(std::min(j + r, last - 1));
+      pass.rows[r] = row_at(std::min(j + r, last - 1));
       next_rows[r] = row_at(std::min(j + kRowsPerPass + r, last - 1));
     }
     for (int r = 0; r < kRowsPerPass; r += 2) {
       const auto factor = [&](int i) { return j + i < last ? product.value[j + i] : 0.0f; };
-      factors[r / 2] = factor_pair(factor(r), factor(r + 1));
+      pass.factors[r / 2] = factor_pair(factor(r), factor(r + 1));
     }
-    add_rows(rows, {next_rows, whole * long{sizeof(bf16)}}, factors, whole, sums);
+    add_rows(pass, {next_rows, whole * long{sizeof(bf16)}}, whole, sums);
   }
-  restore_order(whole, sums);
   for (long j = first; j < last && whole < columns; ++j) {
     const bf16* row = row_at(j);
     const float factor = to_f32(to_bf16(product.value[j]));

@@ -41,6 +41,22 @@ class NextRows {
   const char *at_ = nullptr, *end_ = nullptr;
 };
 
+constexpr long kSlack = 64;  // kernels may write whole registers past the last column
+
+/// y of `columns` columns, at most kSlack, from the sums of all threads, `padded` apart.
+inline void add_up(const RowProduct& product, long column, long columns, const float* sums,
+                   std::size_t padded, int threads) {
+  float total[kSlack] = {};
+  for (int part = 0; part < threads; ++part, sums += padded) {
+    for (long c = 0; c < kSlack; ++c) total[c] += sums[c];
+  }
+  float* y = product.y + column;
+  for (long c = 0; c < columns; ++c) {
+    if (product.bias != nullptr) total[c] += product.bias[column + c];
+    y[c] = product.accumulate ? y[c] + total[c] : total[c];
+  }
+}
+
 /// Calls kernel(first_row, last_row, first_column, columns, sums) on every thread: it writes to
 /// sums[0..columns) the sum over its rows. Threads divide the rows, so that each streams through memory
 /// without gaps, and add their partial sums at the end. Columns are taken in tiles wide enough for long runs,
@@ -48,7 +64,6 @@ class NextRows {
 template <class Kernel>
 void run_row_product(const RowProduct& product, Kernel kernel) {
   constexpr long kTile = 17920;  // phi-2's q|k|v|fc1 in one piece
-  constexpr long kSlack = 64;    // kernels may write whole registers past the end
   const long out = product.w.cols;
   const std::size_t padded = static_cast<std::size_t>((out + kSlack - 1) / kSlack * kSlack + kSlack);
   const int threads = thread_count();
@@ -64,11 +79,8 @@ void run_row_product(const RowProduct& product, Kernel kernel) {
     }
 #pragma omp barrier
     const Range mine = split(out, thread, threads, kSlack);
-    for (long c = mine.first; c < mine.last; ++c) {
-      float sum = product.bias != nullptr ? product.bias[c] : 0.0f;
-      if (product.accumulate) sum += product.y[c];
-      for (int part = 0; part < threads; ++part) sum += scratch[static_cast<std::size_t>(part) * padded + c];
-      product.y[c] = sum;
+    for (long c = mine.first; c < mine.last; c += kSlack) {
+      add_up(product, c, std::min(kSlack, mine.last - c), scratch + c, padded, threads);
     }
   }
 }

@@ -48,6 +48,16 @@ Ratio pooled_ratio(const std::vector<LogRatios>& rows) {
     }
     return median_of(std::move(all));
   };
+  const double centre = pooled([](std::size_t i) { return i; });
+  if (rows.size() < kFewestRows) {
+    Ratio hull{std::exp(centre), std::exp(centre), std::exp(centre)};
+    for (const LogRatios& row : rows) {
+      const Ratio one = median_ratio(row);
+      hull.low = std::min(hull.low, one.low);
+      hull.high = std::max(hull.high, one.high);
+    }
+    return hull;
+  }
   // Reduced by hand: what standard distributions draw is the library's business.
   std::mt19937_64 random(1);
   std::vector<double> medians;
@@ -55,7 +65,6 @@ Ratio pooled_ratio(const std::vector<LogRatios>& rows) {
     medians.push_back(pooled([&](std::size_t) { return static_cast<std::size_t>(random() % rows.size()); }));
   std::sort(medians.begin(), medians.end());
   const auto out = static_cast<std::size_t>(kOutside * kResamples);
-  const double centre = pooled([](std::size_t i) { return i; });
   return {std::exp(centre), std::exp(std::min(centre, medians[out])),
           std::exp(std::max(centre, medians[medians.size() - 1 - out]))};
 }

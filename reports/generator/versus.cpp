@@ -12,8 +12,9 @@ namespace trisect::report {
 namespace {
 
 // How far a centre must be from 1 to be called faster or slower. A family's noise averages out, a row's does
-// not; runs that did not take turns differ by whatever the machine did in between.
-constexpr double kFamilyMargin = 0.03, kRowMargin = 0.05, kUnpairedMargin = 0.10;
+// not, and a few rows can all lie badly in one process; runs that did not take turns differ by whatever the
+// machine did in between.
+constexpr double kFamilyMargin = 0.03, kRowMargin = 0.05, kFewRowsMargin = 0.10, kUnpairedMargin = 0.10;
 constexpr double kControlMargin = 0.05;
 constexpr char kReference[] = "ref";
 
@@ -217,7 +218,8 @@ class Comparer {
       return;
     }
     of.ratio = versus_.paired ? pooled_ratio(parts.pairs) : mean_ratio(parts.ratios);
-    of.verdict = judge_within(*of.ratio, versus_.paired ? kFamilyMargin : kUnpairedMargin);
+    const double paired_margin = parts.pairs.size() < kFewestRows ? kFewRowsMargin : kFamilyMargin;
+    of.verdict = judge_within(*of.ratio, versus_.paired ? paired_margin : kUnpairedMargin);
     if (std::all_of(of.rows.begin(), of.rows.end(),
                     [](const RowVersus& row) { return row.pairs < kFewestPairs; })) {
       of.verdict = Verdict::kAmbiguous;
