@@ -369,23 +369,31 @@ void attend_rows(const Attention::Problem& problem, const Attention::Args& args,
                        of_thread = heads * (kBlockKeys + kMostSums) + width;
     float* floats = scratch.reserve<float>(of_partials + thread_count() * of_thread);
     const Partials partials{floats, heads, width};
+    // Few keys are divided by heads too, so that no thread stands idle.
+    const int shares = std::min(problem.heads, (thread_count() + blocks - 1) / blocks);
 #pragma omp parallel
     {
       float* scores = floats + of_partials + omp_get_thread_num() * of_thread;
 #pragma omp for schedule(dynamic)
-      for (int b = 0; b < blocks; ++b) {
+      for (int part = 0; part < blocks * shares; ++part) {
+        const int b = part / shares;
         const int i = static_cast<int>(std::upper_bound(start, start + rows, b) - start) - 1;
         const int row = first + i, key = (b - start[i]) * kBlockKeys;
-        RowBlock block{.q = args.q.row<float>(row),
+        const Range mine = split(heads, part % shares, shares);
+        const std::int64_t column = mine.first * problem.head_dim;
+        Attention::Problem share = problem;
+        share.heads = static_cast<int>(mine.last - mine.first);
+        RowBlock block{.q = args.q.row<float>(row) + column,
                        .offset = {},
                        .keys = std::min(kBlockKeys, position[row] + 1 - key),
                        .scores = scores,
                        .pairs = scores + heads * kBlockKeys,
-                       .largest = partials.largest(b),
-                       .total = partials.total(b),
-                       .sums = partials.sums(b)};
-        for (int t = 0; t < block.keys; ++t) block.offset[t] = args.kv.offset(slot[row], key + t);
-        HWY_DYNAMIC_DISPATCH(attend_block)(problem, args, block);
+                       .largest = partials.largest(b) + mine.first,
+                       .total = partials.total(b) + mine.first,
+                       .sums = partials.sums(b) + column};
+        const std::int64_t of_column = column * static_cast<std::int64_t>(size_of(problem.dtype));
+        for (int t = 0; t < block.keys; ++t) block.offset[t] = args.kv.offset(slot[row], key + t) + of_column;
+        HWY_DYNAMIC_DISPATCH(attend_block)(share, args, block);
       }
 #pragma omp for schedule(static)
       for (std::int64_t i = 0; i < rows * heads; ++i) {

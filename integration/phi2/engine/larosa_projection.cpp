@@ -31,8 +31,15 @@ class LarosaProjection : public DenseProjection {
     const int hidden = weights_.config.hidden;
     const View attention = attention_h.columns(0, hidden);
     const View h = attention_h.columns(hidden, weights_.config.intermediate);
-    const Selection from_attention = select(attention, options_.out_permille(), 0);
-    const Selection from_h = select(h, options_.out_permille(), static_cast<int>(from_attention.index.cols));
+    const int permille = options_.out_permille();
+    const Selection from_attention = room_for(attention, permille, 0);
+    const Selection from_h = room_for(h, permille, static_cast<int>(from_attention.index.cols));
+    clock_.time(Stage::kSelect, [&] {
+    // A single row is selected from by one thread.
+#pragma omp parallel for schedule(static, 1) if (x.rows == 1)
+      for (int i = 0; i < 2; ++i)
+        i == 0 ? choose(h, permille, from_h) : choose(attention, permille, from_attention);
+    });
     if (!skips_rows(x)) {
       scatter(from_attention, attention);
       scatter(from_h, h);
@@ -74,15 +81,21 @@ class LarosaProjection : public DenseProjection {
     });
   }
 
-  /// Writes to columns [first, first + k) of the scratch.
-  Selection select(const View& x, int permille, int first) {
+  /// Columns [first, first + k) of the scratch.
+  Selection room_for(const View& x, int permille, int first) const {
+    const int k = larosa::kept(static_cast<int>(x.cols), permille);
+    return {index_.view().rows_from(0, x.rows).columns(first, k),
+            value_.view().rows_from(0, x.rows).columns(first, k)};
+  }
+
+  static void choose(const View& x, int permille, const Selection& to) {
     const larosa::Topk::Problem problem{static_cast<int>(x.rows), static_cast<int>(x.cols), permille};
-    const int k = larosa::kept(problem.n, permille);
-    const Selection selection{index_.view().rows_from(0, x.rows).columns(first, k),
-                              value_.view().rows_from(0, x.rows).columns(first, k)};
-    clock_.time(Stage::kSelect, [&] {
-      best_variant<larosa::Topk>(problem).run(problem, {x, selection.index, selection.value});
-    });
+    best_variant<larosa::Topk>(problem).run(problem, {x, to.index, to.value});
+  }
+
+  Selection select(const View& x, int permille) {
+    const Selection selection = room_for(x, permille, 0);
+    clock_.time(Stage::kSelect, [&] { choose(x, permille, selection); });
     return selection;
   }
 
@@ -101,7 +114,7 @@ class LarosaProjection : public DenseProjection {
   /// qkvh = x times q|k|v|fc1, for as many entries of x as are to be kept; x may be overwritten.
   void in_product(const LayerWeights& w, const View& x, const View& qkvh) {
     if (selects(x)) {
-      const Selection selection = select(x, options_.in_permille(), 0);
+      const Selection selection = select(x, options_.in_permille());
       if (skips_rows(x)) {
         clock_.time(Stage::kInProduct, [&] { sparse_product(selection, w.qkvh, w.qkvh_bias, qkvh, false); });
         return;
@@ -158,7 +171,7 @@ class Naive : public LarosaProjection {
       rotate(entering, q, scratch_rows(x));
       entering = scratch_rows(x);
     }
-    scatter(select(entering, options_.in_permille(), 0), entering);
+    scatter(select(entering, options_.in_permille()), entering);
     if (q) {
       const View restored = restored_.view().rows_from(0, x.rows);
       rotate(entering, of_layer(larosa_.rotation_back, index), restored);
