@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # run.sh [OUTPUT DIRECTORY]: builds, benchmarks LaRoSA at phi-2's shapes, compares generation with and without it on the
-# embedded phi-mini, and writes the report. Takes some ten minutes on two cores.
+# embedded phi-mini, measures phi-mini's quality at a row of sparsities, and writes the report. Takes some ten minutes on
+# two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-reports/out/$(date -u +%Y%m%d-%H%M%S)}
@@ -10,12 +11,17 @@ step() { printf '\n== %s\n' "$*" >&2; }
 
 ./scripts/build.sh release --target microbench phi2 report
 
-step "1/3 kernels: LaRoSA at phi-2's shapes"
+step "1/4 kernels: LaRoSA at phi-2's shapes"
 $bin/microbench --shapes=phi2 --benchmark_filter='^larosa/' --out="$out/microbench"
 
-step "2/3 generation: phi-mini with and without LaRoSA"
+step "2/4 generation: phi-mini with and without LaRoSA"
 $bin/phi2 compare --larosa-sparsity 0.4 --out "$out/compare"
 
-step "3/3 report"
-$bin/report --input "$out/microbench" "$out/compare" --output "$out/report.md"
+step "3/4 quality: phi-mini with every mode and rotation at five sparsities"
+mkdir -p "$out/sweep"
+$bin/phi2 evaluate --text integration/texts/general.txt --text-tokens 3072 --larosa-sweep 0.25,0.4,0.5,0.6,0.75 \
+  --json "$out/sweep/sweep.json"
+
+step "4/4 report"
+$bin/report --input "$out/microbench" "$out/compare" "$out/sweep" --output "$out/report.md"
 echo "$out/report.md"

@@ -6,177 +6,150 @@
 #include <cmath>
 
 #include "reports/generator/gnuplot.hpp"
+#include "reports/generator/units.hpp"
 
 namespace trisect::report {
 namespace {
 
-// Okabe and Ito's palette: told apart by colour-blind readers and in grey.
-constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00",
-                                    "#56b4e9", "#f0e442", "#999999", "#882255", "#000000"};
-const char* colour(std::size_t index) { return kColours[index % std::size(kColours)]; }
-
-std::string file_safe(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    out += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '-';
-  }
-  return out;
+std::size_t index_of(const char* const* begin, const char* const* end, const std::string& name) {
+  return static_cast<std::size_t>(std::find(begin, end, name) - begin);
 }
 
-/// Data blocks and what is drawn from them.
-class Plot {
- public:
-  void add(const std::string& data, const std::string& how) {
-    if (data.empty()) return;
-    const std::string name = fmt::format("$data{}", drawn_.size());
-    blocks_ += fmt::format("{} << EOD\n{}EOD\n", name, data);
-    drawn_.push_back(name + " " + how);
-  }
-  std::string script(int height, const std::string& settings) const {
-    return gnuplot_preamble(height) + blocks_ + settings + fmt::format("plot {}\n", fmt::join(drawn_, ", "));
-  }
+/// The product at the bottom, where it compares with dense; what LaRoSA adds on top of it.
+constexpr const char* kBarOrder[] = {kProductStage, "rotate", "topk", "scatter", "unrotate", kAdapterStage};
 
- private:
-  std::string blocks_;
-  std::vector<std::string> drawn_;
-};
-
-constexpr char kBar[] = "with boxxyerror fillstyle solid noborder";
-// Not "yerrorbars": it leaves a white patch under every point.
-constexpr char kWhisker[] = "using 1:3:(0):($4-$3) with vectors heads size screen 0.004,90 linewidth 1.5";
-constexpr char kKeyAbove[] = "set key outside top center horizontal Left reverse\n";
+/// One colour for a stage and one for a way in all pictures.
+const char* stage_colour(const std::string& stage) {
+  return colour(index_of(std::begin(kBarOrder), std::end(kBarOrder), stage));
+}
+const char* way_colour(const std::string& way) {
+  return colour(index_of(std::begin(kWays), std::end(kWays), way));
+}
 
 std::string with_quartiles(double x, const Summary& ns) {
-  return fmt::format("{:.2f} {:.6g} {:.6g} {:.6g}\n", x, ns.median / 1e3, ns.q1 / 1e3, ns.q3 / 1e3);
+  return fmt::format("{:.3f} {:.6g} {:.6g} {:.6g}\n", x, ns.median / 1e3, ns.q1 / 1e3, ns.q3 / 1e3);
 }
 
-/// The bars of a layer, gathered point by point.
+/// The bars of a layer or block, gathered sparsity by sparsity.
 class StageBars {
  public:
-  explicit StageBars(const Layer& layer) : bars_(std::size(kStages)) {
-    for (std::size_t i = 0; i < layer.points.size(); ++i) add(layer.points[i], static_cast<double>(i));
+  explicit StageBars(const Work& work) : ways_(work.ways), bars_(std::size(kBarOrder)) {
+    for (const auto& [permille, ways] : work.at) add(permille, ways);
   }
 
   std::string script(const std::string& title) const {
     Plot plot;
     for (std::size_t s = 0; s < bars_.size(); ++s) {
-      if (!ran_[s]) continue;
-      plot.add(bars_[s], fmt::format("using 1:(0):2:3:4:5 {} linecolor rgb '{}' title '{}'", kBar, colour(s),
-                                     kStages[s]));
+      plot.add(bars_[s], fmt::format("using 1:(0):2:3:4:5 {} linecolor rgb '{}' title '{}'", kBar,
+                                     stage_colour(kBarOrder[s]), stage_title(kBarOrder[s])));
     }
-    plot.add(whole_, fmt::format("{} linecolor rgb '#444444' title 'whole call, q1 to q3'", kWhisker));
-    plot.add(
-        dense_,
-        "using ($1-0.45):2:(0.9):(0) with vectors nohead linewidth 2.5 linecolor rgb 'black' title 'dense'");
-    plot.add(dense_, fmt::format("{} linecolor rgb 'black' notitle", kWhisker));
-    return plot.script(
-        440,
-        fmt::format("set title {}\nset ylabel 'time of one call, µs'\nset xlabel 'sparsity' offset 0,-0.5\n"
-                    "set xtics ({}) scale 0\nset xrange [-0.5:{}]\nset yrange [0:{:.6g}]\n{}",
-                    gnuplot_text(title), fmt::join(tics_, ", "), points_ - 0.5, highest_ * 1.05, kKeyAbove));
+    plot.add(whole_, fmt::format("{} linecolor rgb '#444444' title 'whole, q1 to q3'", kWhisker));
+    plot.add(dense_,
+             fmt::format("using ($1-{0:.3f}):2:({1:.3f}):(0) with vectors nohead linewidth 3 linecolor rgb "
+                         "'black' title 'dense'",
+                         half_slot(), 2 * half_slot()));
+    // Names of ways stand upright below their bars, and below them the sparsity.
+    constexpr int kAbove = 470;
+    std::size_t longest = 0;
+    for (const std::string& way : ways_) longest = std::max(longest, way.size());
+    const int names = static_cast<int>(8 * longest) + 12, height = kAbove + names;
+    std::string settings = fmt::format(
+        "set title {}\nset ylabel 'time of one token, µs'\nset bmargin screen {:.4f}\n"
+        "set xtics rotate by 90 right ({}) scale 0\nset xrange [-0.6:{}]\nset yrange [0:{:.6g}]\n{}",
+        gnuplot_text(title), (names + 34.0) / height, fmt::join(tics_, ", "), points_ - 0.4, highest_ * 1.05,
+        kKeyAbove);
+    for (std::size_t i = 0; i < sparsities_.size(); ++i) {
+      settings += fmt::format("set label center '{:g} % dropped' at first {}, screen {:.4f}\n",
+                              sparsities_[i] / 10.0, i, 16.0 / height);
+    }
+    return plot.script(height, settings);
   }
 
  private:
-  static constexpr const char* kStages[] = {kProductStage, "rotate", "topk", "scatter", "unrotate"};
-  static constexpr double kOffset[] = {-0.2, 0.2};  // of the modes' bars
-  static constexpr double kHalfBar = 0.17;
+  double half_slot() const { return 0.45 / static_cast<double>(ways_.size()); }
 
-  void add(const LayerPoint& point, double x) {
+  void add(int permille, const std::map<std::string, Way>& ways) {
+    sparsities_.push_back(permille);
+    for (std::size_t w = 0; w < ways_.size(); ++w) {
+      const double x = points_ + (2 * static_cast<double>(w) + 1) * half_slot() - 0.45;
+      const auto found = ways.find(ways_[w]);
+      if (found == ways.end()) continue;
+      tics_.push_back(fmt::format("'{}' {:.3f}", ways_[w], x));
+      add(found->second, x);
+    }
     points_ += 1;
-    tics_.push_back(fmt::format("\"\\n{:g} %%\" {}", point.sparsity_permille / 10.0, x));
-    if (point.dense != nullptr) {
-      dense_ += with_quartiles(x, *point.dense->time_ns);
-      highest_ = std::max(highest_, point.dense->time_ns->q3 / 1e3);
-    }
-    for (std::size_t m = 0; m < std::size(kModes); ++m) {
-      tics_.push_back(fmt::format("'{}' {:.2f}", kModes[m], x + kOffset[m]));
-      if (const Row* row = point.mode(kModes[m])) add(*row, x + kOffset[m]);
-    }
   }
 
-  void add(const Row& row, double x) {
+  void add(const Way& way, double x) {
     double low = 0;
     for (std::size_t s = 0; s < bars_.size(); ++s) {
-      const double high = low + stage_ns(row, kStages[s]) / 1e3;
-      ran_[s] = ran_[s] || high > low;
-      bars_[s] +=
-          fmt::format("{:.2f} {:.2f} {:.2f} {:.6g} {:.6g}\n", x, x - kHalfBar, x + kHalfBar, low, high);
+      const auto found = way.stage_ns.find(kBarOrder[s]);
+      if (found == way.stage_ns.end() || found->second <= 0) continue;
+      const double high = low + found->second / 1e3, half = 0.85 * half_slot();
+      bars_[s] += fmt::format("{:.3f} {:.3f} {:.3f} {:.6g} {:.6g}\n", x, x - half, x + half, low, high);
       low = high;
     }
-    whole_ += with_quartiles(x, *row.time_ns);
-    highest_ = std::max({highest_, low, row.time_ns->q3 / 1e3});
+    whole_ += with_quartiles(x, way.time_ns);
+    dense_ += with_quartiles(x, way.dense_ns);
+    highest_ = std::max({highest_, low, way.time_ns.q3 / 1e3, way.dense_ns.median / 1e3});
   }
 
+  const std::vector<std::string>& ways_;
   std::vector<std::string> bars_, tics_;
-  bool ran_[std::size(kStages)] = {};
-  std::string dense_, whole_;
+  std::vector<int> sparsities_;
+  std::string whole_, dense_;
   double points_ = 0, highest_ = 0;
 };
 
 }  // namespace
 
-Picture stage_picture(const Layer& layer, const std::string& file_prefix) {
-  return {fmt::format("{}-stages-{}.svg", file_prefix,
-                      file_safe(fmt::format("{}x{} {}{}", layer.in, layer.out, layer.dtype,
-                                            layer.rotated ? "" : " unrotated"))),
-          fmt::format("Stacked bars per sparsity: what {}top-k{} scatter{} cost in modes naive "
-                      "and online of the layer {}, what the product costs, and the dense product as a line",
-                      layer.rotated ? "rotation, " : "", layer.rotated ? "," : " and",
-                      layer.rotated ? " and rotating back" : "", layer.name()),
-          StageBars(layer).script("larosa/layer " + layer.name() + ": overhead and product")};
+Picture stage_picture(const Work& work, const std::string& file_prefix) {
+  return {fmt::format("{}-stages-{}.svg", file_prefix, file_safe(work.file)),
+          fmt::format(
+              "Stacked bars per sparsity: what each stage costs in the ways {} of {}, each with the dense "
+              "product as a line",
+              fmt::join(work.ways, ", "), work.name),
+          StageBars(work).script(capitalized(work.name) + ": where the time goes")};
 }
 
-Picture speedup_picture(const std::vector<Layer>& layers, const std::string& dtype,
-                        const std::string& file_prefix) {
+Picture speedup_picture(const Work& work, const std::string& file_prefix) {
   Plot plot;
   double highest = 1;
-  int last = 0;
-  std::size_t index = 0;
-  double aside = -1;  // whiskers at the same sparsity would hide one another
-  for (const Layer& layer : layers) {
-    if (layer.dtype != dtype) continue;
-    for (const char* mode : {kOnline, kNaive}) {
-      std::string data;
-      for (const LayerPoint& point : layer.points) {
-        const auto change = point.change_of(mode);
-        if (!change) continue;
-        const auto& [centre, low, high] = change->ratio;
-        data += fmt::format("{:g} {:.6g} {:.6g} {:.6g}\n", point.sparsity_permille / 10.0 + aside, centre,
-                            low, high);
-        highest = std::max(highest, high);
-        last = std::max(last, point.sparsity_permille);
-      }
-      aside += 0.4;
-      const bool online = mode == std::string(kOnline);
-      plot.add(data, fmt::format("using 1:2 with linespoints dashtype {} pointtype {} pointsize 0.5 "
-                                 "linewidth 2 linecolor rgb '{}' title {}",
-                                 online ? 1 : 3, online ? 7 : 6, colour(index),
-                                 gnuplot_text(fmt::format("{} {}", mode, layer.shape()))));
-      plot.add(data, fmt::format("{} linecolor rgb '{}' notitle", kWhisker, colour(index)));
+  const int first = work.at.begin()->first, last = work.at.rbegin()->first;
+  const double apart = (last - first) / 1000.0 * 0.6;  // whiskers at the same sparsity would hide one another
+  double aside = -apart * static_cast<double>(work.ways.size() - 1) / 2;
+  for (const std::string& name : work.ways) {
+    std::string measured, model;
+    for (const auto& [permille, ways] : work.at) {
+      const auto found = ways.find(name);
+      if (found == ways.end()) continue;
+      const Ratio ratio = found->second.faster().ratio;
+      const double x = permille / 10.0 + aside, ceiling = found->second.ceiling();
+      measured += fmt::format("{:g} {:.6g} {:.6g} {:.6g}\n", x, ratio.centre, ratio.low, ratio.high);
+      model += fmt::format("{:g} {:.6g}\n", permille / 10.0, ceiling);
+      highest = std::max({highest, ratio.high, ceiling});
     }
-    ++index;
+    aside += apart;
+    const char* line = way_colour(name);
+    plot.add(measured,
+             fmt::format("using 1:2 with linespoints pointtype 7 pointsize 0.5 linewidth 2 linecolor rgb "
+                         "'{}' title {}",
+                         line, gnuplot_text(name)));
+    plot.add(measured, fmt::format("{} linecolor rgb '{}' notitle", kWhisker, line));
+    plot.add(model, fmt::format("with lines dashtype 2 linewidth 1.5 linecolor rgb '{}' notitle", line));
   }
-  std::string bound;
-  for (int permille = 0; permille <= std::min(last, 990); permille += 10) {
-    bound += fmt::format("{:g} {:.6g}\n", permille / 10.0, 1 / (1 - permille / 1000.0));
-  }
-  plot.add(bound,
-           "with lines linewidth 1.5 dashtype 2 linecolor rgb '#777777' title 'bound 1/(1-s), computed'");
-  plot.add(fmt::format("0 1\n{:g} 1\n", last / 10.0),
+  plot.add(fmt::format("{:g} 1\n{:g} 1\n", first / 10.0 - 2, last / 10.0 + 2),
            "with lines linewidth 1 linecolor rgb 'black' title 'dense'");
-  highest = std::max(highest, 1 / (1 - std::min(last, 990) / 1000.0));
   return {
-      fmt::format("{}-speedup-{}.svg", file_prefix, file_safe(dtype)),
-      fmt::format(
-          "Speed-up over the dense layer against sparsity in modes online and naive, {} weights, with "
-          "the bound 1/(1-s) as a dashed line",
-          dtype),
-      plot.script(
-          440, fmt::format(
-                   "set title {}\nset xlabel 'sparsity, % of the activations dropped'\n"
-                   "set ylabel 'speed-up over dense, times'\nset xrange [-2:{:g}]\nset yrange [0:{:.6g}]\n"
-                   "set key outside right top vertical Left reverse\n",
-                   gnuplot_text("Speed-up of one linear layer, " + dtype), last / 10.0 + 2, highest * 1.05))};
+      fmt::format("{}-speedup-{}.svg", file_prefix, file_safe(work.file)),
+      fmt::format("Speed-up over dense against sparsity of {} in the ways {}, with the ceilings that their "
+                  "bytes allow as dashed lines",
+                  work.name, fmt::join(work.ways, ", ")),
+      plot.script(440, fmt::format("set title {}\nset xlabel 'sparsity, % of the activations dropped'\n"
+                                   "set ylabel 'speed-up over dense, times'\nset xrange [{:g}:{:g}]\nset "
+                                   "yrange [0:{:.6g}]\nset key outside right top vertical Left reverse\n",
+                                   gnuplot_text(capitalized(work.name) + ": speed-up"), first / 10.0 - 2,
+                                   last / 10.0 + 2, highest * 1.05))};
 }
 
 Picture generation_picture(const CompareRun& run, int number, const std::string& file_prefix) {

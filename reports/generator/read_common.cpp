@@ -74,4 +74,9 @@ Origin read_origin(const Json& json, std::string program) {
           read_environment(json.at("environment"))};
 }
 
+Model read_model(const Json& json) {
+  return {json.at("name"),   json.at("hash"),  json.at("parameters"),   json.at("layers"),
+          json.at("hidden"), json.at("heads"), json.at("intermediate"), json.at("vocab")};
+}
+
 }  // namespace trisect::report

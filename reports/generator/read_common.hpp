@@ -1,4 +1,4 @@
-// Fields that the two kinds of result files share. The files have passed their schema.
+// Fields that the kinds of result files share. The files have passed their schema.
 #pragma once
 
 #include <filesystem>
@@ -19,14 +19,17 @@ std::optional<double> known_number(const Json& value);
 InputFile input_file(const JsonFile& file, const std::filesystem::path& report_directory);
 
 Origin read_origin(const Json& json, std::string program);
+Model read_model(const Json& json);
 
 MicrobenchRun read_microbench(const std::filesystem::path& directory,
                               const std::filesystem::path& report_directory);
 CompareRun read_compare(const std::filesystem::path& directory,
                         const std::filesystem::path& report_directory);
+SweepRun read_sweep(const std::filesystem::path& directory, const std::filesystem::path& report_directory);
 
 inline constexpr char kBenchmarkFile[] = "benchmark.json";
 inline constexpr char kManifestFile[] = "manifest.json";
 inline constexpr char kCompareFile[] = "compare.json";
+inline constexpr char kSweepFile[] = "sweep.json";
 
 }  // namespace trisect::report

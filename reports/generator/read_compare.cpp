@@ -4,11 +4,6 @@
 namespace trisect::report {
 namespace {
 
-Model read_model(const Json& json) {
-  return {json.at("name"),   json.at("hash"),  json.at("parameters"),   json.at("layers"),
-          json.at("hidden"), json.at("heads"), json.at("intermediate"), json.at("vocab")};
-}
-
 Settings read_settings(const Json& json) {
   const auto& larosa = json.at("larosa");
   Settings settings;

@@ -18,16 +18,17 @@ void refuse_doubles(const Results& results) {
   }
 }
 
-/// A comparison given twice, as a copy or from a directory named twice, would stand in the report as two.
-void refuse_same_comparison(const Results& results) {
+/// A run given twice, as a copy or from a directory named twice, would stand in the report as two.
+template <class Run>
+void refuse_same(const std::vector<Run>& runs) {
   std::map<std::pair<std::string, std::vector<std::string>>, const Origin*> seen;
-  for (const CompareRun& run : results.comparisons) {
+  for (const Run& run : runs) {
     const auto [first, fresh] =
         seen.emplace(std::pair{run.origin.started_utc, run.origin.command}, &run.origin);
     if (fresh) continue;
-    environment_error(
-        "{} and {} are of the same run of phi2 compare (started {}): give the report one of them",
-        first->second->files.front().path, run.origin.files.front().path, run.origin.started_utc);
+    environment_error("{} and {} are of the same run of {} (started {}): give the report one of them",
+                      first->second->files.front().path, run.origin.files.front().path, run.origin.program,
+                      run.origin.started_utc);
   }
 }
 
@@ -37,6 +38,7 @@ std::vector<const Origin*> Results::origins() const {
   std::vector<const Origin*> all;
   for (const MicrobenchRun& run : runs) all.push_back(&run.origin);
   for (const CompareRun& run : comparisons) all.push_back(&run.origin);
+  for (const SweepRun& run : sweeps) all.push_back(&run.origin);
   return all;
 }
 
@@ -63,10 +65,12 @@ Results read_results(const std::vector<std::filesystem::path>& directories,
   for (const auto& directory : directories) {
     const auto holds = [&](const char* name) { return std::filesystem::exists(directory / name); };
     const bool benchmark = holds(kBenchmarkFile), manifest = holds(kManifestFile),
-               compare = holds(kCompareFile);
-    if (!benchmark && !manifest && !compare) {
-      environment_error("{}: no results here: neither {} and {} of microbench nor {} of phi2 compare",
-                        directory.string(), kBenchmarkFile, kManifestFile, kCompareFile);
+               compare = holds(kCompareFile), sweep = holds(kSweepFile);
+    if (!benchmark && !manifest && !compare && !sweep) {
+      environment_error(
+          "{}: no results here: neither {} and {} of microbench, nor {} of phi2 compare, nor {} of "
+          "phi2 evaluate --larosa-sweep",
+          directory.string(), kBenchmarkFile, kManifestFile, kCompareFile, kSweepFile);
     }
     if (benchmark != manifest) {
       environment_error("{}: {} without {}: the two belong together, copy both", directory.string(),
@@ -78,9 +82,11 @@ Results read_results(const std::vector<std::filesystem::path>& directories,
       for (Row& row : results.runs.back().rows) row.run = results.runs.size() - 1;
     }
     if (compare) results.comparisons.push_back(read_compare(directory, report_directory));
+    if (sweep) results.sweeps.push_back(read_sweep(directory, report_directory));
   }
   refuse_doubles(results);
-  refuse_same_comparison(results);
+  refuse_same(results.comparisons);
+  refuse_same(results.sweeps);
   return results;
 }
 

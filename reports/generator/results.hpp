@@ -30,7 +30,7 @@ struct Environment {
   std::vector<std::pair<std::string, std::string>> all;  ///< every key as text
 };
 
-/// What the two kinds of runs have in common.
+/// What all kinds of runs have in common.
 struct Origin {
   std::string program;
   std::vector<InputFile> files;
@@ -161,18 +161,43 @@ struct CompareRun {
   std::optional<Agreement> agreement;
 };
 
+/// Quality at one sparsity. What was no number in the file, as an overflow leaves it, is empty.
+struct SweepPoint {
+  std::string mode, rotation;
+  bool prefill = false;  ///< activations of the prompt were dropped too
+  int sparsity_permille = 0;
+  std::optional<double> weight_sparsity, perplexity, kl_nats, agreement;
+};
+
+/// One sweep.json: one model on one text.
+struct SweepRun {
+  Origin origin;
+  Model model;
+  std::string dtype, device;
+  int threads = 0, window_tokens = 0, prompt_tokens = 0;
+  std::string text, text_hash;
+  int tokens = 0, predicted_tokens = 0;
+  bool values = true;  ///< each head's values were rotated too
+  double coefficient_in = 0, coefficient_out = 0;
+  std::vector<std::string> rotation_origins;  ///< where the matrices come from, as they occur
+  std::optional<double> dense_perplexity;
+  std::vector<SweepPoint> points;  ///< no two of one mode, rotation, prefill and sparsity
+};
+
 struct Results {
   std::vector<MicrobenchRun> runs;
   std::vector<CompareRun> comparisons;
+  std::vector<SweepRun> sweeps;
 
   std::vector<const Origin*> origins() const;
   std::vector<const Row*> rows() const;
 };
 
-/// Reads whatever of benchmark.json + manifest.json and compare.json each directory holds, and puts it
-/// together. Links in the report are relative to `report_directory`. Throws Error(kEnvironment), one line,
-/// for a directory without results, a broken, old or foreign file, a benchmark without its manifest, files
-/// that do not belong together, and a benchmark or comparison that two inputs measured.
+/// Reads whatever of benchmark.json + manifest.json, compare.json and sweep.json each directory holds, and
+/// puts it together. Links in the report are relative to `report_directory`. Throws Error(kEnvironment), one
+/// line, for a directory without results, a broken, old or foreign file, one that contradicts itself, a
+/// benchmark without its manifest, files that do not belong together, and a benchmark, comparison or sweep
+/// that two inputs hold.
 Results read_results(const std::vector<std::filesystem::path>& directories,
                      const std::filesystem::path& report_directory);
 

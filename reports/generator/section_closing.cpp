@@ -30,6 +30,9 @@ std::string not_measured_section(const Results& results) {
   }
   if (results.comparisons.empty())
     lines.emplace_back("Generation, its memory and its quality: no comparison is among the inputs.");
+  if (results.sweeps.empty())
+    lines.emplace_back(
+        "Quality against sparsity: no sweep (phi2 evaluate --larosa-sweep) is among the inputs.");
   for (const CompareRun& run : results.comparisons) {
     if (run.baseline.quality && run.optimized.quality) continue;
     lines.push_back(

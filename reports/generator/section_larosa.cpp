@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
-#include <map>
 
 #include "reports/generator/markdown.hpp"
+#include "reports/generator/pictures.hpp"
 #include "reports/generator/sections.hpp"
 #include "reports/generator/units.hpp"
 
@@ -17,117 +16,120 @@ const MicrobenchRun& run_of(const Results& results, const Layer& layer) {
   return results.runs[(point.dense != nullptr ? point.dense : point.modes.begin()->second)->run];
 }
 
-std::string time_cell(const Row* row) { return row == nullptr ? kNone : microseconds(row->time_ns->median); }
-
-std::vector<std::string> change_cells(const LayerPoint& point, const std::string& mode) {
-  const auto change = point.change_of(mode);
-  if (!change) return {kNone, kNone};
-  return {times(change->ratio), std::string(name_of(change->verdict))};
+/// The stages that some way at some sparsity has.
+std::vector<std::string> stages_of(const Work& work) {
+  std::vector<std::string> stages;
+  for (const char* stage : kStages) {
+    const auto has = [&](const auto& point) {
+      return std::any_of(point.second.begin(), point.second.end(),
+                         [&](const auto& way) { return way.second.stage_ns.contains(stage); });
+    };
+    if (std::any_of(work.at.begin(), work.at.end(), has)) stages.emplace_back(stage);
+  }
+  return stages;
 }
 
-std::string layer_table(const Layer& layer) {
-  Table table({{"sparsity"},
-               {"dense µs"},
-               {"naive µs"},
-               {"online µs"},
-               {"online: overhead µs"},
-               {"online: product µs"},
-               {"product saved µs"},
-               {"online over dense"},
-               {"verdict", kLeft},
-               {"naive over dense"},
-               {"verdict", kLeft}});
-  for (const LayerPoint& point : layer.points) {
-    const Row *naive = point.mode(kNaive), *online = point.mode(kOnline);
-    std::vector<std::string> cells = {sparsity(point.sparsity_permille), time_cell(point.dense),
-                                      time_cell(naive), time_cell(online)};
-    if (online != nullptr && !online->stage_ns.empty()) {
-      const double product = stage_ns(*online, kProductStage);
+std::string way_table(const Work& work) {
+  const std::vector<std::string> stages = stages_of(work);
+  std::vector<Table::Column> columns = {{"sparsity"}, {"way", kLeft}};
+  for (const std::string& stage : stages) columns.push_back({fmt::format("{} µs", stage_title(stage))});
+  for (const char* title : {"whole µs", "dense µs", "speed-up"}) columns.push_back({title});
+  columns.push_back({"verdict", kLeft});
+  for (const char* title : {"weights read, computed", "ceiling, model", "of the ceiling"})
+    columns.push_back({title});
+  Table table(columns);
+  for (const auto& [permille, ways] : work.at) {
+    for (const std::string& name : work.ways) {
+      const auto found = ways.find(name);
+      if (found == ways.end()) continue;
+      const Way& way = found->second;
+      std::vector<std::string> cells = {sparsity(permille), name};
+      for (const std::string& stage : stages) {
+        const auto time = way.stage_ns.find(stage);
+        cells.push_back(time == way.stage_ns.end() ? kNone : microseconds(time->second));
+      }
+      const Change change = way.faster();
       cells.insert(cells.end(),
-                   {microseconds(overhead_ns(*online)), microseconds(product),
-                    point.dense == nullptr ? kNone : microseconds(point.dense->time_ns->median - product)});
-    } else {
-      cells.insert(cells.end(), 3, kNone);
+                   {microseconds(way.time_ns.median), microseconds(way.dense_ns.median), times(change.ratio),
+                    std::string(name_of(change.verdict)), bytes(way.weight_bytes), times(way.ceiling()),
+                    percent(change.ratio.centre / way.ceiling())});
+      table.add(cells);
     }
-    for (const char* mode : {kOnline, kNaive}) {
-      for (std::string& cell : change_cells(point, mode)) cells.push_back(std::move(cell));
-    }
-    table.add(cells);
   }
   return table.markdown();
 }
 
-bool has_bars(const Layer& layer) {
-  return std::any_of(layer.points.begin(), layer.points.end(),
-                     [](const LayerPoint& point) { return !point.modes.empty(); });
+std::string break_even_table(const Work& work) {
+  Table table({{"way", kLeft},
+               {"break-even sparsity on this CPU", kLeft},
+               {"break-even of its bytes, model", kLeft},
+               {"largest speed-up measured", kLeft}});
+  for (const std::string& way : work.ways) {
+    table.add(
+        {way, break_even_text(work, way), break_even_model(work, way), times(best_of(work, way)->ratio)});
+  }
+  return table.markdown();
 }
 
-std::string layers_section(const Results& results, const std::vector<Layer>& layers,
-                           const std::string& prefix, Album& album) {
-  std::string text =
-      "### The stages inside a layer: overhead against saving\n\n"
-      "The whole projection of one token, three ways, timed interleaved: dense, naive (rotate, top-k, "
-      "scatter, rotate back, dense product) and "
-      "online (rotate, top-k, product with the kept rows of rotated weights). Overhead is everything but the "
-      "product; LaRoSA "
-      "pays where the product saved is more than the overhead. An unrotated layer selects from its input as "
-      "it is, so rotating and rotating back fall away.\n\n";
+std::string work_text(const Work& work, const std::string& prefix, Album& album) {
+  if (work.at.empty()) return "";
+  return break_even_table(work) + way_table(work) + album.add(stage_picture(work, prefix));
+}
+
+std::string speedup_text(const Work& work, const std::string& prefix, Album& album) {
+  return work.at.empty() ? "" : album.add(speedup_picture(work, prefix));
+}
+
+constexpr char kWaysText[] =
+    "One token, weights from memory. *naive* is what a first implementation does: rotate, top-k, scatter to "
+    "a "
+    "dense vector, rotate back, dense product. *online* rotates, selects, and multiplies by the kept rows of "
+    "rotated weights. *merged* has the rotations in the weights, so that it only selects and multiplies by "
+    "the "
+    "kept rows; with a rotation of its own for each layer (*merged layer*) an adapter of hidden × hidden "
+    "carries "
+    "the residual stream from one layer's to the next's, with one for all (*merged global*) nothing is "
+    "rotated "
+    "at run time. Every way stands beside the dense product that it was timed interleaved with.\n\n"
+    "The weights that a way has to read, rotations and adapter included, are computed from the shapes. The "
+    "ceiling is a model and no measurement: how much faster the way would be if nothing but reading these "
+    "bytes "
+    "took time.\n\n";
+
+constexpr char kBlockText[] =
+    "q, k, v and fc1 as one product of one input (2560→17920), dense and fc2 as one of what attention and "
+    "gelu "
+    "wrote (2560 + 10240→2560), which no way rotates; each once, at the same sparsity: sums of medians. The "
+    "model "
+    "selects from attention's and gelu's parts separately, here one selection from all 12800 stands for the "
+    "two. "
+    "The adapter is online's stage rotate: the same kernel on the same shape.\n\n";
+
+std::string again(const Results& results, const Layer& layer) {
+  return reproduce(run_of(results, layer),
+                   fmt::format("^larosa/layer/.*/{}/in:{}/out:{}/is_rotated:{}/", layer.dtype, layer.in,
+                               layer.out, layer.rotated ? 1 : 0));
+}
+
+/// Blocks first, their layers folded away; layers that make no block stand for themselves.
+std::string ways_section(const Results& results, const std::vector<Layer>& layers, const std::string& prefix,
+                         Album& album) {
+  std::string text = kWaysText;
   for (const std::string& dtype : dtypes_of(layers)) {
-    if (!is_phi2_block(layers, dtype)) continue;
-    text +=
-        "A block of phi-2 has these two: q, k, v and fc1 as one product of the rotated input (2560→17920), "
-        "dense and fc2 as one of what attention and gelu wrote (2560 + 10240→2560), which LaRoSA does not "
-        "rotate. The model selects from attention's and gelu's parts separately; here one selection from all "
-        "12800 stands for the two.\n\n";
-    break;
-  }
-  for (const Layer& layer : layers) {
-    text += fmt::format("**{}**: break-even sparsity of online {}, of naive {}\n\n", escape(layer.name()),
-                        break_even_text(layer, kOnline), break_even_text(layer, kNaive));
-    text += layer_table(layer);
-    text += reproduce(run_of(results, layer),
-                      fmt::format("^larosa/layer/.*/{}/.*in:{}/out:{}/", layer.dtype, layer.in, layer.out));
-    if (has_bars(layer)) text += album.add(stage_picture(layer, prefix));
-  }
-  return text;
-}
-
-std::string totals_table(const std::vector<Layer>& layers, const std::string& dtype) {
-  std::map<int, std::map<std::string, TotalPoint>> at;
-  for (const char* mode : kModes) {
-    for (const TotalPoint& point : totals_of(layers, dtype, mode)) at[point.sparsity_permille][mode] = point;
-  }
-  Table table({{"sparsity"},
-               {"dense µs"},
-               {"naive µs"},
-               {"online µs"},
-               {"online over dense"},
-               {"verdict", kLeft},
-               {"naive over dense"},
-               {"verdict", kLeft},
-               {"bound 1/(1-s), computed"}});
-  for (const auto& [permille, modes] : at) {
-    const auto cell = [&](const char* mode, const std::function<std::string(const TotalPoint&)>& text) {
-      const auto found = modes.find(mode);
-      return found == modes.end() ? std::string(kNone) : text(found->second);
-    };
-    const auto candidate = [](const TotalPoint& point) { return microseconds(point.candidate.median); };
-    const auto ratio = [](const TotalPoint& point) { return times(point.change.ratio); };
-    const auto verdict = [](const TotalPoint& point) { return std::string(name_of(point.change.verdict)); };
-    table.add({sparsity(permille), microseconds(modes.begin()->second.dense.median), cell(kNaive, candidate),
-               cell(kOnline, candidate), cell(kOnline, ratio), cell(kOnline, verdict), cell(kNaive, ratio),
-               cell(kNaive, verdict), permille < 1000 ? times(1 / (1 - permille / 1000.0)) : kNone});
-  }
-  return table.empty() ? ""
-                       : fmt::format("**{} together, each called once** (sums of medians)\n\n{}",
-                                     escape(total_name(layers, dtype)), table.markdown());
-}
-
-std::string speedup_section(const std::vector<Layer>& layers, const std::string& prefix, Album& album) {
-  std::string text = "### Speed-up and break-even\n\n";
-  for (const std::string& dtype : dtypes_of(layers)) {
-    text += totals_table(layers, dtype);
-    text += album.add(speedup_picture(layers, dtype, prefix));
+    const auto block = block_of(layers, dtype);
+    if (block) {
+      const Work work = work_of(*block);
+      text += fmt::format("### {}\n\n{}", escape(capitalized(work.name)), kBlockText) +
+              work_text(work, prefix, album) + speedup_text(work, prefix, album);
+    }
+    for (const Layer& layer : layers) {
+      if (layer.dtype != dtype) continue;
+      const Work work = work_of(layer);
+      const std::string body = work_text(work, prefix, album) + again(results, layer);
+      text += block ? details("The layer " + work.name, body)
+                    : fmt::format("### The layer {}\n\n{}", escape(work.name), body) +
+                          speedup_text(work, prefix, album);
+    }
   }
   return text;
 }
@@ -148,10 +150,9 @@ std::string larosa_section(const Results& results, const std::vector<Layer>& lay
                         row_table(run, "larosa"));
   }
   if (rows.empty()) return "";
-  std::string text = "## LaRoSA on the CPU\n\n" + stages_section(results);
-  if (!layers.empty())
-    text += layers_section(results, layers, prefix, album) + speedup_section(layers, prefix, album);
-  return text + topk_section(results) + rows;
+  std::string text = "## LaRoSA on the CPU: where the time goes\n\n";
+  if (!layers.empty()) text += ways_section(results, layers, prefix, album);
+  return text + stages_section(results) + topk_section(results) + rows;
 }
 
 std::string other_ops_section(const Results& results) {

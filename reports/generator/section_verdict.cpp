@@ -6,6 +6,7 @@
 #include "reports/generator/markdown.hpp"
 #include "reports/generator/sections.hpp"
 #include "reports/generator/units.hpp"
+#include "reports/generator/ways.hpp"
 
 namespace trisect::report {
 namespace {
@@ -17,49 +18,69 @@ bool ever_faster(const Layer& layer, const std::string& mode) {
   });
 }
 
-/// Of what is there, the sparsity to speak of: the comparison's own, else 50 %, else the largest.
-std::size_t telling(const std::vector<TotalPoint>& totals, const Results& results) {
-  std::vector<int> wanted;
-  for (const CompareRun& run : results.comparisons) wanted.push_back(run.settings.sparsity_permille);
-  wanted.push_back(500);
-  for (const int permille : wanted) {
-    for (std::size_t i = 0; i < totals.size(); ++i) {
-      if (totals[i].sparsity_permille == permille) return i;
-    }
-  }
-  return totals.size() - 1;
-}
-
-std::string totals_sentence(const std::vector<Layer>& layers, const std::string& dtype,
-                            const Results& results) {
-  const auto totals = totals_of(layers, dtype, kOnline);
-  if (totals.empty()) return "";
-  const TotalPoint& point = totals[telling(totals, results)];
-  return fmt::format(" {} together run at {} of the dense speed at {} sparsity ({}).",
-                     escape(total_name(layers, dtype)), times(point.change.ratio),
-                     sparsity(point.sparsity_permille), name_of(point.change.verdict));
-}
-
-std::string naive_sentence(const std::vector<Layer>& layers) {
-  std::optional<Ratio> best;
-  bool faster = false;
-  for (const Layer& layer : layers) {
-    faster = faster || ever_faster(layer, kNaive);
-    for (const LayerPoint& point : layer.points) {
-      const auto change = point.change_of(kNaive);
-      if (change && (!best || change->ratio.centre > best->centre)) best = change->ratio;
-    }
+std::string naive_sentence(const std::vector<Work>& works) {
+  std::optional<Best> best;
+  for (const Work& work : works) {
+    const auto found = best_of(work, kNaive);
+    if (!found) continue;
+    const bool faster = found->ever_faster || (best && best->ever_faster);
+    if (!best || found->ratio.centre > best->ratio.centre) best = found;
+    best->ever_faster = faster;
   }
   if (!best) return "";
   return fmt::format(
-      " Mode naive, which rotates back and reads every weight, {}: at best {} of the dense speed.",
-      faster ? "is faster somewhere" : "is nowhere faster", times(*best));
+      " The way naive, which rotates back and reads every weight, {}: at best {} of the dense speed.",
+      best->ever_faster ? "is faster somewhere" : "is nowhere judged faster", times(best->ratio));
+}
+
+std::string enumerated(const std::vector<std::string>& parts) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
+  return text;
+}
+
+/// Of what was measured in every way, the sparsity to speak of: one that is wanted, else the largest.
+int telling(const Work& work, const std::vector<int>& wanted) {
+  for (const int permille : wanted) {
+    if (work.at.contains(permille)) return permille;
+  }
+  return work.at.rbegin()->first;
+}
+
+std::string block_sentences(const Work& work, const Results& results) {
+  std::vector<std::string> paying, speeds, break_evens;
+  const int permille = telling(work, wanted_sparsities(results));
+  for (const std::string& way : work.ways) {
+    if (way == kNaive) continue;
+    if (best_of(work, way)->ever_faster) paying.push_back(way);
+    if (const Way* found = work.find(permille, way)) {
+      const Change change = found->faster();
+      speeds.push_back(fmt::format("{} {} ({})", way, times(change.ratio), name_of(change.verdict)));
+    }
+    break_evens.push_back(way + " " + break_even_text(work, way));
+  }
+  const std::string cpu = escape(results.runs.front().origin.environment.cpu);
+  const std::string name = escape(work.name);
+  std::string text =
+      paying.empty()
+          ? fmt::format(
+                "**LaRoSA does not pay for {} on this CPU ({}).** No way of running it is faster than dense "
+                "at any sparsity measured.",
+                name, cpu)
+          : fmt::format("**LaRoSA pays for {} on this CPU ({}): {}.**", name, cpu, enumerated(paying));
+  if (!speeds.empty())
+    text += fmt::format(" Speed over dense at {} sparsity: {}.", sparsity(permille), fmt::join(speeds, ", "));
+  if (!paying.empty()) text += fmt::format(" Break-even sparsity: {}.", fmt::join(break_evens, "; "));
+  return text + naive_sentence({work});
 }
 
 std::string layers_sentences(const std::vector<Layer>& layers, const Results& results) {
   const auto faster =
       std::count_if(layers.begin(), layers.end(), [](const Layer& l) { return ever_faster(l, kOnline); });
   const std::string where = escape(results.runs.front().origin.environment.cpu);
+  std::vector<Work> works;
+  for (const Layer& layer : layers) works.push_back(work_of(layer));
   std::string text;
   if (faster == 0) {
     text = fmt::format(
@@ -71,14 +92,24 @@ std::string layers_sentences(const std::vector<Layer>& layers, const Results& re
         "**LaRoSA pays for {} linear layers on this CPU ({}), in mode online.**",
         faster == static_cast<long>(layers.size()) ? "all" : fmt::format("{} of {}", faster, layers.size()),
         where);
-    std::string list;
-    for (const Layer& layer : layers) {
-      list += fmt::format("{}{} {}", list.empty() ? "" : "; ", layer.name(), break_even_text(layer, kOnline));
-    }
-    text += " Break-even sparsity: " + list + ".";
+    std::vector<std::string> break_evens;
+    for (const Work& work : works)
+      break_evens.push_back(fmt::format("{} {}", work.name, break_even_text(work, kOnline)));
+    text += fmt::format(" Break-even sparsity: {}.", fmt::join(break_evens, "; "));
   }
-  for (const std::string& dtype : dtypes_of(layers)) text += totals_sentence(layers, dtype, results);
-  return text + naive_sentence(layers);
+  return text + naive_sentence(works);
+}
+
+/// Of phi-2's blocks where they were measured, else of every layer.
+std::string speed_sentences(const std::vector<Layer>& layers, const Results& results) {
+  std::string text;
+  for (const std::string& dtype : dtypes_of(layers)) {
+    const auto block = block_of(layers, dtype);
+    if (!block) continue;
+    const Work work = work_of(*block);
+    if (!work.at.empty()) text += (text.empty() ? "" : " ") + block_sentences(work, results);
+  }
+  return text.empty() ? layers_sentences(layers, results) : text;
 }
 
 std::string quality_sentence(const CompareRun& run) {
@@ -95,9 +126,9 @@ std::string compare_sentences(const CompareRun& run) {
   const std::string what =
       fmt::format("Generating with {} at {} sparsity, mode {}", escape(run.model.name),
                   sparsity(run.settings.sparsity_permille), escape(run.settings.larosa_mode));
-  if (!figures.decode || !figures.total) return fmt::format(" {}: not finished, so not compared.", what);
+  if (!figures.decode || !figures.total) return fmt::format("{}: not finished, so not compared.", what);
   std::string text =
-      fmt::format(" {}, decoding ran at {} of the baseline's speed ({}), the whole generation at {} ({}).",
+      fmt::format("{}, decoding ran at {} of the baseline's speed ({}), the whole generation at {} ({}).",
                   what, times(figures.decode->ratio), name_of(figures.decode->verdict),
                   times(figures.total->ratio), name_of(figures.total->verdict));
   if (run.baseline.memory && run.optimized.memory) {
@@ -114,14 +145,27 @@ std::string compare_sentences(const CompareRun& run) {
 
 }  // namespace
 
+std::vector<int> wanted_sparsities(const Results& results) {
+  std::vector<int> wanted;
+  for (const CompareRun& run : results.comparisons) wanted.push_back(run.settings.sparsity_permille);
+  wanted.push_back(500);
+  return wanted;
+}
+
 std::string verdict_of(const Results& results, const std::vector<Layer>& layers) {
-  std::string text;
-  if (!layers.empty()) text = layers_sentences(layers, results);
-  for (const CompareRun& run : results.comparisons) text += compare_sentences(run);
-  if (results.comparisons.empty() && !layers.empty()) text += " The price in quality was not measured here.";
-  if (text.empty())
-    text = "No layer of LaRoSA and no generation was measured to the end, so there is no verdict.";
-  return text.substr(text.find_first_not_of(' '));
+  std::vector<std::string> paragraphs;
+  if (!layers.empty()) paragraphs.push_back(speed_sentences(layers, results));
+  for (const CompareRun& run : results.comparisons) paragraphs.push_back(compare_sentences(run));
+  for (const SweepRun& run : results.sweeps) {
+    if (std::string headline = quality_headline(run, results); !headline.empty())
+      paragraphs.push_back(std::move(headline));
+  }
+  if (results.comparisons.empty() && results.sweeps.empty() && !layers.empty())
+    paragraphs.back() += " The price in quality was not measured here.";
+  if (paragraphs.empty())
+    return "No layer of LaRoSA, no generation and no quality was measured to the end, so there is no "
+           "verdict.";
+  return fmt::format("{}", fmt::join(paragraphs, "\n\n"));
 }
 
 std::string time_line(const Results& results) {
@@ -144,6 +188,7 @@ std::string gpu_line(const Results& results) {
   }
   for (const Row* row : results.rows()) used = used || row->device != "cpu";
   for (const CompareRun& run : results.comparisons) used = used || run.settings.device != "cpu";
+  for (const SweepRun& run : results.sweeps) used = used || run.device != "cpu";
   constexpr char kCpuOnly[] = "every number here was measured on a CPU and says nothing about a GPU";
   if (none) return fmt::format("> **No GPU was present: {}.**\n\n", kCpuOnly);
   if (used) return "";

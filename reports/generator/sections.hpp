@@ -23,7 +23,11 @@ class Album {
   std::vector<Picture> pictures_;
 };
 
-/// Does it pay, from which sparsity, at which price in quality: one paragraph.
+/// The sparsities that a text speaks of, if it has them: the comparisons' own, then 50 %.
+std::vector<int> wanted_sparsities(const Results& results);
+
+/// Does it pay, from which sparsity, at which price in quality: a paragraph for each of
+/// layers, comparisons and sweeps.
 std::string verdict_of(const Results& results, const std::vector<Layer>& layers);
 
 /// "Measured from ... to ...", of all inputs together.
@@ -39,6 +43,11 @@ std::string larosa_section(const Results& results, const std::vector<Layer>& lay
 std::string stages_section(const Results& results);
 std::string topk_section(const Results& results);
 std::string other_ops_section(const Results& results);
+/// Quality against sparsity and, where a phi-2 block was measured too, speed against quality.
+std::string quality_section(const SweepRun& run, const Results& results, int number,
+                            const std::vector<Layer>& layers, const std::string& prefix, Album& album);
+/// What the sweep says of rotations at one sparsity: "On phi-mini ...", for the verdict; or nothing.
+std::string quality_headline(const SweepRun& run, const Results& results);
 std::string compare_section(const CompareRun& run, int number, const std::vector<Layer>& layers,
                             const std::string& prefix, Album& album);
 std::string not_measured_section(const Results& results);

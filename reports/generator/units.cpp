@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <cmath>
 
 namespace trisect::report {
@@ -47,6 +48,10 @@ std::string sparsity(int permille) {
   return permille % 10 == 0 ? fmt::format("{} %", permille / 10) : fmt::format("{:.1f} %", permille / 10.0);
 }
 std::string optional_number(const std::optional<double>& value) { return value ? number(*value) : kNone; }
+std::string capitalized(std::string text) {
+  if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
+}
 std::string count(long value, const std::string& singular) {
   return fmt::format("{} {}{}", value, singular, value == 1 ? "" : "s");
 }

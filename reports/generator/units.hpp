@@ -23,6 +23,7 @@ std::string times(double ratio);                             ///< "1.23×"
 std::string times(const Ratio& ratio);                       ///< "1.23× (1.20–1.25)"
 std::string sparsity(int permille);                          ///< "40 %", "37.5 %"
 std::string optional_number(const std::optional<double>& value);
+std::string capitalized(std::string text);                   ///< of an ASCII letter
 std::string count(long value, const std::string& singular);  ///< "1 row", "3 rows"
 
 }  // namespace trisect::report

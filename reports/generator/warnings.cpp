@@ -171,6 +171,14 @@ std::vector<std::string> about_comparison(const CompareRun& run) {
   return found;
 }
 
+std::vector<std::string> about_sweep(const SweepRun& run) {
+  const auto lost = std::count_if(run.points.begin(), run.points.end(),
+                                  [](const SweepPoint& point) { return !point.perplexity; });
+  if (lost == 0) return {};
+  return {
+      fmt::format("Points of the sweep whose perplexity is no number: {} of {}.", lost, run.points.size())};
+}
+
 void about_differences(const Results& results, std::vector<std::string>& found) {
   std::set<std::string> cpus, revisions, flags;
   for (const Origin* origin : results.origins()) {
@@ -203,6 +211,7 @@ std::vector<std::string> warnings_of(const Results& results) {
   for (const Origin* origin : results.origins()) add(*origin, about_origin(*origin));
   for (const MicrobenchRun& run : results.runs) add(run.origin, about_run(run));
   for (const CompareRun& run : results.comparisons) add(run.origin, about_comparison(run));
+  for (const SweepRun& run : results.sweeps) add(run.origin, about_sweep(run));
 
   std::vector<std::string> found;
   about_differences(results, found);

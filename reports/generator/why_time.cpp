@@ -150,9 +150,13 @@ Finding longer_load(const WhyFacts& facts) {
 }
 
 Finding larger_layers(const WhyFacts& facts) {
+  // merged runs what an unrotated layer's online does; its adapter is no layer.
+  const bool merged = facts.run.settings.larosa_mode == "merged";
+  const std::string mode = merged ? kOnline : facts.run.settings.larosa_mode;
   const Layer* largest = nullptr;
   for (const Layer& layer : facts.layers) {
     if (layer.dtype != facts.run.settings.dtype || layer.in <= facts.run.model.hidden) continue;
+    if (merged && layer.rotated) continue;
     if (largest == nullptr || weights_of(layer) > weights_of(*largest)) largest = &layer;
   }
   if (largest == nullptr) return std::nullopt;
@@ -161,17 +165,17 @@ Finding larger_layers(const WhyFacts& facts) {
     return std::abs(point.sparsity_permille - facts.run.settings.sparsity_permille);
   };
   for (const LayerPoint& point : largest->points) {
-    if (!point.change_of(facts.run.settings.larosa_mode)) continue;
+    if (!point.change_of(mode)) continue;
     if (nearest == nullptr || distance(point) < distance(*nearest)) nearest = &point;
   }
   if (nearest == nullptr) return std::nullopt;
-  const Change change = *nearest->change_of(facts.run.settings.larosa_mode);
+  const Change change = *nearest->change_of(mode);
   return fmt::format(
-      "This model is {} wide. The microbenchmarks above measured the same mode on a layer of {}: {} at {} "
+      "This model is {} wide. The microbenchmarks above measured {} on a layer of {}: {} at {} "
       "sparsity ({}), which says more about "
       "a model of that size than this generation does.",
-      facts.run.model.hidden, escape(largest->name()), times(change.ratio),
-      sparsity(nearest->sparsity_permille), name_of(change.verdict));
+      facts.run.model.hidden, merged ? "what mode merged runs" : "the same mode", escape(largest->name()),
+      times(change.ratio), sparsity(nearest->sparsity_permille), name_of(change.verdict));
 }
 
 }  // namespace trisect::report::why

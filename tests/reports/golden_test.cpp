@@ -20,7 +20,7 @@ using ::testing::StartsWith;
 
 Results golden_results() {
   const auto directory = testing::golden_directory();
-  return read_results({directory / "microbench", directory / "compare"}, directory);
+  return read_results({directory / "microbench", directory / "compare", directory / "sweep"}, directory);
 }
 
 TEST(GoldenTest, TheReportIsTheCommittedOne) {
@@ -32,7 +32,7 @@ TEST(GoldenTest, TheReportIsTheCommittedOne) {
 
 TEST(GoldenTest, EveryPictureIsReferredToAndTheOtherWayRound) {
   const Report report = compose(golden_results(), {"0.1.0", "report", ""});
-  ASSERT_EQ(report.pictures.size(), 4u);
+  ASSERT_EQ(report.pictures.size(), 10u);
   for (const Picture& picture : report.pictures)
     EXPECT_THAT(report.markdown, HasSubstr("](" + picture.file + ")"));
   const Report plain = compose(golden_results(), {"0.1.0", "report", "gnuplot is not installed"});
@@ -56,10 +56,47 @@ TEST(GoldenTest, HostileTextsStayText) {
   results.comparisons[0].model.name = "<script>`x`|";
   results.comparisons[0].optimized.generations[0].text = "</td></table>\n\n# heading";
   results.runs[0].rows[0].reason = "a\n|b";
+  results.sweeps[0].model.name = results.sweeps[0].text = "<script>`x`|";
+  results.sweeps[0].rotation_origins = {"<script>"};
   const Report report = compose(results, {"0.1.0", "report", ""});
   EXPECT_THAT(report.markdown, Not(ContainsRegex("[^\\\\]<script")));
   EXPECT_THAT(report.markdown, Not(HasSubstr("</td></table>\n\n# heading")));
   for (const Picture& picture : report.pictures) EXPECT_THAT(picture.script, Not(HasSubstr("`")));
+}
+
+TEST(GoldenTest, ASweepAloneMakesAReport) {
+  Results results;
+  results.sweeps = golden_results().sweeps;
+  const Report report = compose(results, {"0.1.0", "report", ""});
+  EXPECT_THAT(report.markdown, HasSubstr("## Quality against sparsity: phi-mini"));
+  EXPECT_THAT(report.markdown, Not(HasSubstr("Speed against quality"))) << "no speed was measured";
+  EXPECT_THAT(report.markdown, HasSubstr("**On phi-mini at 60 % sparsity a calibrated rotation helps"));
+  EXPECT_EQ(report.pictures.size(), 3u);
+}
+
+TEST(GoldenTest, AnInterruptedSweepShowsWhatItHas) {
+  Results results;
+  results.sweeps = golden_results().sweeps;
+  SweepRun& run = results.sweeps[0];
+  run.origin.interrupted = true;
+  run.points.resize(4);
+  run.points[3].perplexity = run.points[3].kl_nats = run.points[3].agreement = std::nullopt;
+  const std::string text = compose(results, {"0.1.0", "report", ""}).markdown;
+  EXPECT_THAT(text, HasSubstr("The run was interrupted"));
+  EXPECT_THAT(text, HasSubstr("whose perplexity is no number: 1 of 4."));
+  EXPECT_THAT(text, Not(HasSubstr("**On phi-mini"))) << "none was not reached";
+  run.points.clear();
+  const Report empty = compose(results, {"0.1.0", "report", ""});
+  EXPECT_THAT(empty.markdown, HasSubstr("The sweep ended before its first point."));
+  EXPECT_TRUE(empty.pictures.empty());
+}
+
+TEST(GoldenTest, SpeedMeetsQualityWhereBothWereMeasured) {
+  Results results = golden_results();
+  results.comparisons.clear();
+  const std::string text = compose(results, {"0.1.0", "report", ""}).markdown;
+  EXPECT_THAT(text, HasSubstr("Two models meet here: quality is phi-mini's"));
+  EXPECT_THAT(text, HasSubstr("](report-pareto-1.svg)"));
 }
 
 TEST(GoldenTest, PartialResultsStillMakeAReport) {
@@ -73,6 +110,7 @@ TEST(GoldenTest, PartialResultsStillMakeAReport) {
               HasSubstr("not finished, so not compared"));
 
   results.comparisons.clear();
+  results.sweeps.clear();
   for (Row& row : results.runs[0].rows) {
     row.time_ns.reset();
     row.status = "fail";

@@ -44,7 +44,7 @@ TEST_F(ProgramTest, WritesTheReportAndItsPictures) {
   const std::string text = testing::file_text(path);
   EXPECT_THAT(text, HasSubstr("# What the cuts cost and save"));
   if (text.find("no pictures") == std::string::npos) {
-    EXPECT_TRUE(fs::exists(path.parent_path() / "a-speedup-bf16.svg"));
+    EXPECT_TRUE(fs::exists(path.parent_path() / "a-speedup-block-bf16.svg"));
     EXPECT_TRUE(fs::exists(path.parent_path() / "a-generation-1.svg"));
   }
   ASSERT_EQ(run(inputs() + output(path)), 0);

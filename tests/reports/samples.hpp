@@ -109,6 +109,44 @@ inline CompareRun quiet_compare() {
   return run;
 }
 
+inline SweepPoint sweep_point(const std::string& mode, const std::string& rotation, int permille,
+                              std::optional<double> perplexity, bool prefill = false) {
+  return {mode, rotation, prefill, permille, permille / 1000.0, perplexity, 0.1, 0.9};
+}
+
+/// Dense has a perplexity of 10; sparsities apply to inputs and outputs alike.
+inline SweepRun quiet_sweep(std::vector<SweepPoint> points) {
+  SweepRun run;
+  run.origin = quiet_origin("phi2 evaluate", "sweep.json");
+  run.model = {"tiny", "abc", 1e6, 2, 64, 2, 256, 100};
+  run.dtype = "bf16";
+  run.device = "cpu";
+  run.text = "general.txt";
+  run.text_hash = "def";
+  run.tokens = 100;
+  run.predicted_tokens = 50;
+  run.coefficient_in = run.coefficient_out = 1;
+  run.dense_perplexity = 10;
+  run.points = std::move(points);
+  return run;
+}
+
+/// Both products of a phi-2 block at one sparsity: dense takes 700 and 500 µs.
+inline std::vector<Row> block_rows(int permille, double online_us, double merged_us, double out_us,
+                                   double rotate_us = 100) {
+  std::vector<Row> rows = {layer_row("dense", 2560, 17920, permille, 700),
+                           layer_row("online", 2560, 17920, permille, online_us),
+                           layer_row("dense", 2560, 17920, permille, 700, false),
+                           layer_row("online", 2560, 17920, permille, merged_us, false),
+                           layer_row("dense", 12800, 2560, permille, 500, false),
+                           layer_row("online", 12800, 2560, permille, out_us, false)};
+  rows[1].stage_ns["rotate"] = exactly(rotate_us * 1e3);
+  rows[1].stage_ns["product"] = exactly((online_us - rotate_us) * 1e3);
+  rows[3].stage_ns["product"] = exactly(merged_us * 1e3);
+  rows[5].stage_ns["product"] = exactly(out_us * 1e3);
+  return rows;
+}
+
 /// Makes every decode step `factor` times as long.
 inline void stretch_decode(Side& side, double factor) {
   for (Generation& generation : side.generations) {

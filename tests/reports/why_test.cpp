@@ -146,6 +146,17 @@ TEST_F(WhyTest, LargerLayers) {
   EXPECT_EQ(apply(why::larger_layers), std::nullopt);
 }
 
+TEST_F(WhyTest, LargerLayersOfMerged) {
+  run.settings.larosa_mode = "merged";
+  results = testing::results_of(
+      {testing::layer_row("dense", 640, 64, 500, 10), testing::layer_row("online", 640, 64, 500, 2)});
+  EXPECT_EQ(apply(why::larger_layers), std::nullopt) << "merged rotates nothing";
+  results = testing::results_of({testing::layer_row("dense", 640, 64, 500, 10, false),
+                                 testing::layer_row("online", 640, 64, 500, 5, false)});
+  EXPECT_THAT(apply(why::larger_layers),
+              Optional(AllOf(HasSubstr("what mode merged runs"), HasSubstr("2.00×"))));
+}
+
 TEST_F(WhyTest, MemoryRose) {
   EXPECT_EQ(apply(why::memory_rose), std::nullopt);
   run.optimized.memory->rotations = 8e6;
