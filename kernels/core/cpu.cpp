@@ -4,9 +4,15 @@
 #include <fstream>
 
 namespace trisect {
+namespace {
+bool bf16_denied = false;
+}
+
+void deny_avx512_bf16_for_test(bool deny) { bf16_denied = deny; }
 
 Availability has_avx512_bf16() {
 #if defined(__x86_64__)
+  if (bf16_denied) return {"AVX-512 BF16 is denied for a test"};
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512bw")) {

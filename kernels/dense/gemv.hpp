@@ -30,6 +30,7 @@ struct Gemv {
   static std::vector<Problem> odd_problems();
   /// ref, onednn_plain (the layout above), onednn_packed (oneDNN's own layout, a second copy of the weights),
   /// cpu_fma, cpu_bf16. On the GPU: cublas, cuda_rows (row_product.cuh).
+  /// The CPU's divide the sum among threads: their number changes rounding, by less than 1e-6 in relative L2.
   static std::span<const Variant> variants();
 };
 

@@ -12,35 +12,72 @@
 
 namespace trisect::testing {
 
-template <OpContract Op, class Variant>
+/// A variant on a problem, beside the results it must reach.
+template <OpContract Op>
+class Trial {
+ public:
+  using Problem = typename Op::Problem;
+  using Args = typename Op::Args;
+  using Variant = VariantOf<Problem, Args>;
+
+  Trial(const Problem& problem, const Variant& variant) : problem_(problem), variant_(variant), arena_(20260101) {
+    got_ = Op::make(problem_, arena_);
+    arena_.begin_reference(0);
+    want_ = Op::make(problem_, arena_);
+    const auto ref = variant_.ref != nullptr ? variant_.ref : Op::variants()[0].run;
+    ref(problem_, want_);
+    args_ = got_;
+    if (variant_.device == Device::kCuda) {
+      arena_.begin_device(0, cuda_memory());
+      args_ = Op::make(problem_, arena_);
+    }
+  }
+
+  void expect_agreement() {
+    prepare(args_);
+    arena_.reset_outputs();
+    variant_.run(problem_, args_);
+    arena_.fetch_outputs();
+    const Check check = Op::check(problem_, got_, want_);
+    EXPECT_NE(check.status, CheckStatus::kFail) << check.detail;
+    EXPECT_EQ(arena_.damage(), "");
+  }
+
+  /// Keeps what the variant computes now, on the CPU ...
+  void remember() {
+    arena_.begin_reference(0, 1);
+    remembered_ = Op::make(problem_, arena_);
+    prepare(remembered_);
+    variant_.run(problem_, remembered_);
+  }
+  /// ... to say how far the last expect_agreement() was from it: Check::error.
+  double change() const { return Op::check(problem_, got_, remembered_).error; }
+
+ private:
+  void prepare(Args& args) {
+    if constexpr (requires { args.prepared; }) {
+      if (variant_.prepare != nullptr) args.prepared = variant_.prepare(problem_, args);
+    }
+  }
+
+  Problem problem_;
+  Variant variant_;
+  Arena arena_;
+  Args got_, want_, remembered_;
+  Args args_;  // got_, on the variant's device
+};
+
+template <OpContract Op>
 class VariantTest : public ::testing::Test {
  public:
+  using Variant = typename Trial<Op>::Variant;
   VariantTest(const typename Op::Problem& problem, const Variant& variant) : problem_(problem), variant_(variant) {}
 
   void TestBody() override {
     if (const Availability yes = variant_.available(problem_); !yes) GTEST_SKIP() << yes.why_not;
-    Arena arena(20260101);
-    typename Op::Args got = Op::make(problem_, arena);
-    arena.begin_reference(0);
-    typename Op::Args want = Op::make(problem_, arena);
-    const auto ref = variant_.ref != nullptr ? variant_.ref : Op::variants()[0].run;
-    ref(problem_, want);
-    typename Op::Args args = got;  // `got` on the device
-    if (variant_.device == Device::kCuda) {
-      arena.begin_device(0, cuda_memory());
-      args = Op::make(problem_, arena);
-    }
-    if constexpr (requires { args.prepared; }) {
-      if (variant_.prepare != nullptr) args.prepared = variant_.prepare(problem_, args);
-    }
-    for (int run = 0; run < 2; ++run) {  // a second run finds what the first left behind
-      arena.reset_outputs();
-      variant_.run(problem_, args);
-      arena.fetch_outputs();
-      const Check check = Op::check(problem_, got, want);
-      EXPECT_NE(check.status, CheckStatus::kFail) << check.detail;
-      EXPECT_EQ(arena.damage(), "");
-    }
+    Trial<Op> trial(problem_, variant_);
+    trial.expect_agreement();
+    trial.expect_agreement();  // it finds what the first run left behind
   }
 
  private:
@@ -63,7 +100,7 @@ void register_tests() {
       const std::string name = test_name(fmt::format("{}_{}_{}", variant.name, number++, describe<Op>(problem)));
       const std::string suite = test_name(std::string(Op::name)) + (variant.device == Device::kCuda ? "_cuda" : "");
       ::testing::RegisterTest(suite.c_str(), name.c_str(), nullptr, nullptr, __FILE__,
-                              __LINE__, [=]() -> ::testing::Test* { return new VariantTest<Op, Variant>(problem, variant); });
+                              __LINE__, [=]() -> ::testing::Test* { return new VariantTest<Op>(problem, variant); });
     }
   }
 }

@@ -1,15 +1,24 @@
-// The generated tests of the family: see tests/kernels/register.hpp.
+// The generated tests of the whole family: see tests/kernels/register.hpp and tests/kernels/machines.hpp.
 #include "kernels/vattention/ops.hpp"
 
 #include <cmath>
 #include <limits>
 
-#include "tests/kernels/register.hpp"
+#include "tests/kernels/machines.hpp"
 
 namespace trisect::testing {
 namespace {
+
 [[maybe_unused]] const bool registered = (register_tests(static_cast<vattention::Ops*>(nullptr)), true);
+
+TEST(Machines, EveryInstructionSetAgrees) {
+  expect_agreement_on_every_instruction_set(static_cast<vattention::Ops*>(nullptr));
 }
+TEST(Machines, AnyNumberOfThreadsAgrees) {
+  expect_agreement_with_any_number_of_threads<>(static_cast<vattention::Ops*>(nullptr));
+}
+
+}  // namespace
 }  // namespace trisect::testing
 
 namespace trisect::vattention {
