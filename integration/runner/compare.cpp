@@ -145,11 +145,12 @@ ExitCode compare(Arguments arguments) {
     comparison.settings = settings_json(arguments.model, arguments.sampling);
     comparison.settings["repetitions"] = arguments.repetitions;
     comparison.settings["kv_cache"] = arguments.kv_cache;
-    comparison.settings["larosa"] = larosa_json(larosa, rotation);
+    comparison.settings["larosa"] = larosa_json(larosa, rotation, model.source.config);
     comparison.baseline.description = "every weight is read";
     comparison.optimized.description =
-        fmt::format("LaRoSA {}, rotation {}, sparsity {:.3f}", name_of(larosa.mode),
-                    phi2::name_of(larosa.rotation), larosa.sparsity_permille / 1000.0);
+        fmt::format("LaRoSA {}, rotation {}, sparsity {:.3f} ({:.3f} of the layers' weights)",
+                    name_of(larosa.mode), phi2::name_of(larosa.rotation), larosa.sparsity_permille / 1000.0,
+                    phi2::weight_sparsity(model.source.config, larosa));
     if (arguments.kv_cache != "static")
       comparison.optimized.description += fmt::format("; KV cache {}", arguments.kv_cache);
     read_into_page_cache(model.source);

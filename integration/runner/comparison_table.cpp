@@ -113,7 +113,7 @@ std::string comparison_table(const Comparison& comparison) {
   add_memory(table, comparison.baseline.memory, comparison.optimized.memory);
   add_quality(table, comparison.baseline, comparison.optimized);
   const Agreement agreement = agreement_of(comparison.baseline, comparison.optimized);
-  return table.text() +
+  return table.text() + fmt::format("Optimized: {}.\n", comparison.optimized.description) +
          fmt::format(
              "Agreement: {} of {} texts are identical, {:.1f} % of the ids are equal, the first "
              "{:.1f} tokens are on average.\n",

@@ -131,7 +131,7 @@ ExitCode evaluate(const Arguments& arguments) {
                         {"device", arguments.model.device},
                         {"threads", thread_count()},
                         {"window_tokens", loaded.engine->context()},
-                        {"larosa", larosa_json(options.larosa, loaded.rotation)}};
+                        {"larosa", larosa_json(options.larosa, loaded.rotation, model.source.config)}};
   record["variants"] = loaded.engine->variants();
   record["text"] = text.name();
   record["text_hash"] = text.hash;

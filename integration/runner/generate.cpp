@@ -100,7 +100,7 @@ ExitCode generate(const Arguments& arguments) {
   record["settings"] = settings_json(arguments.model, arguments.sampling);
   record["settings"]["context"] = engine.context();
   record["settings"]["kv_cache"] = arguments.kv_cache;
-  record["settings"]["larosa"] = larosa_json(options.larosa, loaded.rotation);
+  record["settings"]["larosa"] = larosa_json(options.larosa, loaded.rotation, model.source.config);
   record["variants"] = engine.variants();
   record["load_s"] = loaded.load_s;
   record["generations"] = generations_json(all);

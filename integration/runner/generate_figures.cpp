@@ -83,6 +83,16 @@ void print_decode(const phi2::Engine& engine, const std::vector<double>& steps, 
   fmt::print(stderr, "\n");
 }
 
+void print_larosa(const phi2::Engine& engine) {
+  if (!engine.larosa()) return;
+  const phi2::LarosaOptions& larosa = *engine.larosa();
+  fmt::print(stderr,
+             "larosa     {:>9.1f}%  of the layers' weights have activations dropped: sparsity {:.3f} times "
+             "{:.3f} and {:.3f}\n",
+             100 * phi2::weight_sparsity(engine.config(), larosa), larosa.sparsity_permille / 1000.0,
+             larosa.coefficients.in_permille / 1000.0, larosa.coefficients.out_permille / 1000.0);
+}
+
 void print_memory(const Json& memory) {
   const auto part = [&](const char* key) { return bytes_text(memory.at(key).get<double>()); };
   fmt::print(stderr, "memory     {:>10}  at most: weights {}, rotations {}, KV cache {}, scratch {}\n",
@@ -127,6 +137,7 @@ void print_figures(const phi2::Engine& engine, const std::vector<Generated>& all
                    const Json& memory) {
   print_prefill(engine.config(), all, peaks);
   print_decode(engine, all_steps(all), peaks);
+  print_larosa(engine);
   print_memory(memory);
 }
 

@@ -114,9 +114,9 @@ std::optional<phi2::LarosaOptions> parse_larosa(const LarosaArguments& arguments
   return options;
 }
 
-int parse_sparsity(std::string_view text) {
-  const int permille = parse_permille("--larosa-sparsity", text, text, "0.4");
-  if (permille < 0 || permille >= 1000) usage_error("--larosa-sparsity {} is not within [0, 1)", text);
+int parse_sparsity(std::string_view text, const char* option) {
+  const int permille = parse_permille(option, text, text, "0.4");
+  if (permille < 0 || permille >= 1000) usage_error("{} {} is not within [0, 1)", option, text);
   return permille;
 }
 

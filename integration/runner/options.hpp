@@ -38,7 +38,7 @@ std::optional<phi2::LarosaOptions> parse_larosa(const LarosaArguments& arguments
 
 /// 400 for "0.4"; at most three decimals, so that no rounding decides how many activations are kept.
 /// Throws Error(kUsage) for anything else and outside [0, 1).
-int parse_sparsity(std::string_view text);
+int parse_sparsity(std::string_view text, const char* option = "--larosa-sparsity");
 
 /// {800, 1200} for "0.8,1.2". Throws Error(kUsage).
 phi2::Coefficients parse_coefficients(std::string_view text);

@@ -53,12 +53,14 @@ Json settings_json(const ModelOptions& model, const SamplingOptions& sampling) {
           {"seed", sampling.params.seed}};
 }
 
-Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::string& rotation) {
+Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::string& rotation,
+                 const phi2::Config& config) {
   if (!larosa) return {};
   return {{"mode", name_of(larosa->mode)},
           {"sparsity_permille", larosa->sparsity_permille},
           {"coefficient_in", larosa->coefficients.in_permille / 1000.0},
           {"coefficient_out", larosa->coefficients.out_permille / 1000.0},
+          {"weight_sparsity", phi2::weight_sparsity(config, *larosa)},
           {"prefill", larosa->prefill},
           {"values", larosa->values},
           {"rotation_kind", phi2::name_of(larosa->rotation)},

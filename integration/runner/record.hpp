@@ -21,7 +21,8 @@ Json model_json(const phi2::ModelSource& source, const std::string& hash);
 Json settings_json(const ModelOptions& model, const SamplingOptions& sampling);
 
 /// Null without LaRoSA.
-Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::string& rotation);
+Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::string& rotation,
+                 const phi2::Config& config);
 
 /// Of an engine and its process; the peak is that of this moment.
 Json memory_json(const phi2::Engine& engine);

@@ -22,21 +22,26 @@ std::string_view space_of(phi2::LarosaMode mode) {
   return mode == phi2::LarosaMode::kMerged ? phi2::kCentredSpace : phi2::kLayernormSpace;
 }
 
-phi2::Rotations calibrate_on(const Model& model, const phi2::Weights& weights,
-                             const std::filesystem::path& path, const CalibrationOptions& options) {
+CalibrationText read_calibration_text(const Model& model, const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
   if (!model.tokenizer) {
     environment_error("{} has no tokenizer.json to read {} with: add --tokenizer DIR", model.source.name,
-                      path.filename().string());
+                      name);
   }
   const std::string text = read_text(path);
-  std::vector<phi2::TokenId> ids = model.tokenizer->encode(text);
-  ids.resize(std::min(ids.size(), static_cast<std::size_t>(options.max_tokens)));
+  return {name, phi2::hash_name(phi2::hash_text(text)), model.tokenizer->encode(text)};
+}
+
+phi2::Rotations calibrate_on(const CalibrationText& text, const phi2::Weights& weights,
+                             const CalibrationOptions& options) {
+  const auto ids =
+      std::span(text.ids).first(std::min(text.ids.size(), static_cast<std::size_t>(options.max_tokens)));
   fmt::print(stderr, "calibrating {} rotations on {} tokens of {}\n", phi2::name_of(options.kind), ids.size(),
-             path.filename().string());
+             text.name);
   const phi2::RotationInfo wanted{.kind = options.kind,
                                   .values = options.values,
                                   .model_hash = {},
-                                  .text_hash = phi2::hash_name(phi2::hash_text(text)),
+                                  .text_hash = text.hash,
                                   .space = std::string(options.space),
                                   .damping = options.damping};
   return phi2::calibrate(weights, ids, wanted, show_progress(), options.state);
@@ -50,7 +55,7 @@ bool rotations_need_no_text(const Model& model, const phi2::LarosaOptions& laros
 phi2::Rotations calibrate_by_default(const Model& model, const phi2::Weights& weights,
                                      const phi2::LarosaOptions& larosa) {
   return calibrate_on(
-      model, weights, find_text(kText),
+      read_calibration_text(model, find_text(kText)), weights,
       {.kind = larosa.rotation, .space = space_of(larosa.mode), .values = larosa.values, .state = {}});
 }
 

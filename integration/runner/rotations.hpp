@@ -24,10 +24,17 @@ struct CalibrationOptions {
 /// The space that a mode rotates.
 std::string_view space_of(phi2::LarosaMode mode);
 
-/// Calibrates on a text, and says so on standard error. Throws Error(kUsage) for a text that is too short,
-/// Error(kEnvironment) when the model has no tokenizer.
-phi2::Rotations calibrate_on(const Model& model, const phi2::Weights& weights,
-                             const std::filesystem::path& text, const CalibrationOptions& options);
+struct CalibrationText {
+  std::string name, hash;  ///< see phi2::RotationInfo
+  std::vector<phi2::TokenId> ids;
+};
+/// Throws Error(kEnvironment) when it cannot be read, or the model has no tokenizer.
+CalibrationText read_calibration_text(const Model& model, const std::filesystem::path& path);
+
+/// Calibrates on the text's beginning, and says so on standard error. Throws Error(kUsage) when it is too
+/// short.
+phi2::Rotations calibrate_on(const CalibrationText& text, const phi2::Weights& weights,
+                             const CalibrationOptions& options);
 
 /// The same on the text that comes with Trisect, for a mode and kind; and what the result is called.
 phi2::Rotations calibrate_by_default(const Model& model, const phi2::Weights& weights,

@@ -87,6 +87,15 @@ Json quality_json(const phi2::Divergence& quality) {
           {"agreement", number_json(quality.agreement())}};
 }
 
+/// Below the sparsities: what they mean for the weights.
+std::string weights_row(const Sweep& sweep) {
+  std::string row = fmt::format("\n{:<31}", "share of the layers' weights");
+  for (const SweepPoint& point : sweep.points) {
+    if (way_of(point) == way_of(sweep.points.front())) row += fmt::format("{:>8.3f}", point.weight_sparsity);
+  }
+  return row + "\n";
+}
+
 }  // namespace
 
 std::vector<int> parse_sparsities(std::string_view text) {
@@ -124,6 +133,7 @@ Sweep run_sweep(const Model& model, const SweepPlan& plan, std::span<const std::
 std::string sweep_table(const Sweep& sweep) {
   std::string text = fmt::format("dense: perplexity {:.3f} over {} predicted tokens\n",
                                  sweep.dense.perplexity(), sweep.dense.predicted);
+  text += weights_row(sweep);
   text += table_of(sweep, "perplexity at sparsity",
                    [](const auto& q) { return fmt::format("{:.3f}", q.perplexity()); });
   text += table_of(sweep, "KL to dense, nats a token",

@@ -17,7 +17,7 @@ std::vector<int> parse_sparsities(std::string_view text);
 struct SweepPoint {
   phi2::LarosaOptions larosa;  ///< prefill: the text's prompts are sparse too
   std::string rotation;        ///< where the matrices come from
-  double weight_sparsity = 0;  ///< of the layers' weights, what a decode step leaves unread
+  double weight_sparsity = 0;  ///< see phi2::weight_sparsity()
   phi2::Divergence quality;
 };
 

@@ -45,7 +45,7 @@ TEST_F(Phi2Compare, WhatIsKept) {
                                      "2", "--text", text, "--text-tokens", "600", "--out", path("results")});
   ASSERT_EQ(finished.code, 0) << finished.err;
   for (const char* word : {"Baseline", "Optimized", "Improvement", "load", "prefill", "decode", "peak",
-                           "perplexity", "Agreement"}) {
+                           "perplexity", "(0.483 of the layers' weights)", "Agreement"}) {
     EXPECT_THAT(finished.out, HasSubstr(word));
   }
   EXPECT_TRUE(fs::is_empty(path("tmp")));
@@ -58,6 +58,7 @@ TEST_F(Phi2Compare, WhatIsKept) {
   EXPECT_EQ(json["settings"]["larosa"]["sparsity_permille"], 500);
   EXPECT_EQ(json["settings"]["larosa"]["coefficient_in"], 0.8);
   EXPECT_EQ(json["settings"]["larosa"]["coefficient_out"], 1.2);
+  EXPECT_NEAR(json["settings"]["larosa"]["weight_sparsity"].get<double>(), 0.967 * 0.5, 0.002);
   EXPECT_EQ(json["settings"]["larosa"]["rotation"], "random");
   const nlohmann::json &base = json["sides"][0], &optimized = json["sides"][1];
   EXPECT_EQ(base["name"], "baseline");

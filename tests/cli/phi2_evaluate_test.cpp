@@ -53,7 +53,8 @@ TEST_F(Phi2Evaluate, SweepsOverModesRotationsAndSparsities) {
   const std::string text = write("t.txt", read_file(source("integration/texts/general.txt")).substr(0, 3000));
   const Finished finished = evaluate(text, {"--larosa-sweep", "0,0.5", "--json", path("r.json")});
   ASSERT_EQ(finished.code, 0) << finished.err;
-  for (const char* part : {"perplexity", "KL", "online layer", "merged global", "none", "decode + prefill"})
+  for (const char* part : {"perplexity", "KL", "online layer", "merged global", "none", "decode + prefill",
+                           "share of the layers' weights      0.000   0.483"})
     EXPECT_THAT(finished.out, HasSubstr(part));
   const nlohmann::json json = read_json(path("r.json"));
   EXPECT_EQ(json["schema"], "trisect/sweep");

@@ -68,12 +68,14 @@ TEST_F(Phi2Generate, Json) {
                                       "0.5", "--threads", "1", "--json", path("r.json")});
   EXPECT_EQ(finished.code, 0) << finished.err;
   EXPECT_THAT(finished.err, HasSubstr("packed gemm"));
+  EXPECT_THAT(finished.err, HasSubstr("48.3%  of the layers' weights"));
   const nlohmann::json json = read_json(path("r.json"));
   EXPECT_EQ(json["schema"], "trisect/generate");
   EXPECT_EQ(json["interrupted"], false);
   EXPECT_EQ(json["command"][1], "generate");
   EXPECT_EQ(json["model"]["parameters"], 10020096);
   EXPECT_EQ(json["settings"]["larosa"]["sparsity_permille"], 500);
+  EXPECT_NEAR(json["settings"]["larosa"]["weight_sparsity"].get<double>(), 0.967 * 0.5, 0.002);
   EXPECT_EQ(json["settings"]["larosa"]["rotation"], "random");
   EXPECT_EQ(json["settings"]["threads"], 1);
   EXPECT_EQ(json["settings"]["context"], 304);

@@ -1,4 +1,5 @@
 // phi2 calibrate and the files it makes.
+#include <fmt/core.h>
 #include <signal.h>
 
 #include <chrono>
@@ -84,6 +85,53 @@ TEST_F(Phi2Rotations, ServeTheirModeOnly) {
   EXPECT_EQ(run("naive", online).code, 0);
   expect_complaint(run("merged", online), 3, "space is \"layernorm\", not \"centred\"");
   expect_complaint(run("online", merged), 3, "space is \"centred\", not \"layernorm\"");
+}
+
+TEST_F(Phi2Rotations, SearchedCoefficientsAreUsedWhereTheFileIs) {
+  const std::string file = path("searched");
+  const Finished made =
+      calibrate({"--output", file, "--search", "--search-sparsity", "0.5", "--search-tokens", "64"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.err, HasSubstr("searching coefficients at a sparsity of 0.500 on 64 tokens"));
+  const std::size_t best = made.out.find("<- best");
+  ASSERT_NE(best, std::string::npos) << made.out;
+  const std::size_t line = made.out.rfind('\n', best) + 1;
+  const std::string pair = made.out.substr(line, made.out.find(' ', line) - line);
+  EXPECT_THAT(made.out.substr(line), HasSubstr("50.0"));
+  EXPECT_THAT(read_file(file), HasSubstr("search_sparsity_permille"));
+  EXPECT_FALSE(fs::exists(file + ".state"));
+
+  const auto coefficients = [&](const Arguments& more) {
+    Arguments arguments{"generate",
+                        "--model",
+                        "synthetic:phi-mini",
+                        "--max-new-tokens",
+                        "2",
+                        "--larosa-file",
+                        file,
+                        "--larosa-sparsity",
+                        "0.5",
+                        "--json",
+                        path("run.json")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    EXPECT_EQ(phi2(arguments).code, 0);
+    const auto larosa = read_json(path("run.json"))["settings"]["larosa"];
+    EXPECT_NEAR(larosa["weight_sparsity"].get<double>(), more.empty() ? 0.5 : 0.25, 0.002);
+    return fmt::format("{:.3f},{:.3f}", larosa["coefficient_in"].get<double>(),
+                       larosa["coefficient_out"].get<double>());
+  };
+  EXPECT_EQ(coefficients({}), pair);
+  EXPECT_EQ(coefficients({"--larosa-coefficients", "0.5,0.5"}), "0.500,0.500");
+}
+
+TEST_F(Phi2Rotations, SearchesThatCannotBe) {
+  const std::string file = path("r");
+  expect_complaint(calibrate({"--output", file, "--search", "--search-sparsity", "0"}), 2, "within (0, 1)");
+  expect_complaint(calibrate({"--output", file, "--search", "--search-sparsity", "1"}), 2,
+                   "--search-sparsity 1 is not");
+  expect_complaint(calibrate({"--output", file, "--search-sparsity", "0.4"}), 2, "--search");
+  expect_complaint(calibrate({"--output", file, "--search", "--search-tokens", "1"}), 2, "--search-tokens");
+  EXPECT_FALSE(fs::exists(file));
 }
 
 TEST_F(Phi2Rotations, InterruptedGoesOnWithTheSameCommand) {

@@ -1,6 +1,8 @@
 // How LaRoSA is run: mode, rotation and how much is dropped where.
 #pragma once
 
+#include <optional>
+
 #include "integration/phi2/engine/larosa_weights.hpp"
 
 namespace trisect::phi2 {
@@ -20,8 +22,13 @@ struct LarosaOptions {
 /// Throws Error(kUsage) when a resulting sparsity is outside [0, 1).
 void validate(const LarosaOptions& options);
 
-/// The share of the layers' weights that a decode step leaves unread. The coefficients make it differ from p:
-/// 0.967 p at phi-2 with 0.8 and 1.2, since q, k, v and fc1 have more weights than dense and fc2.
+/// The share of the layers' weights whose activations are dropped, which a decode step leaves unread except
+/// in mode naive. The coefficients make it differ from p: 0.967 p at phi-2 with 0.8 and 1.2, since q, k, v
+/// and fc1 have more weights than dense and fc2.
 double weight_sparsity(const Config& config, const LarosaOptions& options);
+
+/// Coefficients of which weight_sparsity() comes as close to p as whole permilles allow: out_permille for a
+/// given in_permille. Nothing where that would take a sparsity outside [0, 1), and for p = 0.
+std::optional<Coefficients> balanced(const Config& config, int sparsity_permille, int in_permille);
 
 }  // namespace trisect::phi2

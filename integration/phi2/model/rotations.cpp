@@ -42,6 +42,8 @@ class Record {
     if (file_.metadata().contains("coefficient_in_permille")) {
       info_.coefficients = {static_cast<int>(number("coefficient_in_permille", kMaxCoefficient)),
                             static_cast<int>(number("coefficient_out_permille", kMaxCoefficient))};
+      info_.search_sparsity_permille = static_cast<int>(number("search_sparsity_permille", 1000));
+      info_.search_tokens = static_cast<std::int64_t>(number("search_tokens"));
     }
   }
 
@@ -216,6 +218,8 @@ void save_rotations(const std::filesystem::path& path, const Rotations& rotation
   if (info.coefficients) {
     metadata["coefficient_in_permille"] = fmt::format("{}", info.coefficients->in_permille);
     metadata["coefficient_out_permille"] = fmt::format("{}", info.coefficients->out_permille);
+    metadata["search_sparsity_permille"] = fmt::format("{}", info.search_sparsity_permille);
+    metadata["search_tokens"] = fmt::format("{}", info.search_tokens);
   }
   write_safetensors(path, tensors, metadata);
 }

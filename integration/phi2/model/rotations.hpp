@@ -41,7 +41,9 @@ struct RotationInfo {
   std::int64_t text_tokens = 0;
   std::string space{kLayernormSpace};
   double damping = 0;  ///< multiple of the mean diagonal that was added to the second moment
-  std::optional<Coefficients> coefficients{};  ///< found by a search
+  std::optional<Coefficients> coefficients{};  ///< found by a search ...
+  int search_sparsity_permille = 0;            ///< ... at this share of the layers' weights left unread
+  std::int64_t search_tokens = 0;              ///< ... on so many tokens of the text
 };
 
 /// Matrices that are read or made when they are asked for, so that nobody need hold those of all layers.
