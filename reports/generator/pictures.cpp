@@ -140,6 +140,7 @@ Picture speedup_picture(const Work& work, const std::string& file_prefix) {
   }
   plot.add(fmt::format("{:g} 1\n{:g} 1\n", first / 10.0 - 2, last / 10.0 + 2),
            "with lines linewidth 1 linecolor rgb 'black' title 'dense'");
+  plot.add_key("with lines dashtype 2 linewidth 1.5 linecolor rgb '#777777' title 'ceiling, model'");
   return {
       fmt::format("{}-speedup-{}.svg", file_prefix, file_safe(work.file)),
       fmt::format("Speed-up over dense against sparsity of {} in the ways {}, with the ceilings that their "

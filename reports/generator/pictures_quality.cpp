@@ -90,7 +90,7 @@ class Panels {
       : run_(run), metric_(metric), range_(range), modes_(modes_of(run)), prefills_(prefills_of(run)) {}
 
   std::string script() const {
-    constexpr double kAbove = 108, kPanel = 220, kBetween = 34, kBelow = 56, kWidth = 860;
+    constexpr double kAbove = 126, kPanel = 220, kBetween = 34, kBelow = 56, kWidth = 860;
     const auto rows = static_cast<double>(prefills_.size());
     const double height = kAbove + rows * kPanel + (rows - 1) * kBetween + kBelow;
     std::string text = gnuplot_preamble(static_cast<int>(height));

@@ -21,7 +21,7 @@ std::string setting_lines(const SweepRun& run) {
       "of which "
       "{} are predicted: it is cut into windows of {}, each with an empty cache; the first {} of a window "
       "are "
-      "prefilled as a prompt, the others come one by one, as in decoding. Rotations: {}{}. The inputs of q, "
+      "prefilled as a prompt, the others come one by one, as in decoding. Rotations: {}.{} The inputs of q, "
       "k, v and "
       "fc1 are {} times as sparse as the nominal sparsity says, those of dense and fc2 {} times: what that "
       "leaves "
@@ -31,8 +31,9 @@ std::string setting_lines(const SweepRun& run) {
       escape(run.model.name), run.model.parameters, escape(run.model.hash), escape(run.dtype),
       escape(run.device), escape(run.text), escape(run.text_hash), count(run.tokens, "token"),
       run.predicted_tokens, count(run.window_tokens, "token"), run.prompt_tokens,
-      origins.empty() ? "of unknown origin" : origins, run.values ? ", each head's values rotated too" : "",
-      run.coefficient_in, run.coefficient_out);
+      origins.empty() ? "of unknown origin" : origins,
+      run.values ? " Each head's values are rotated too, other than with `none`." : "", run.coefficient_in,
+      run.coefficient_out);
 }
 
 /// "10 %", "40 % and 50 %", "20 % to 60 %" where nothing measured between them is missing.

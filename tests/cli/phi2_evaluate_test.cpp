@@ -68,6 +68,11 @@ TEST_F(Phi2Evaluate, SweepsOverModesRotationsAndSparsities) {
       EXPECT_NEAR(point["nll_nats"].get<double>(), json["dense"]["nll_nats"].get<double>(), 1e-2);
     }
   }
+  write("sweep.json", read_file(path("r.json")));
+  const Finished report =
+      phi2({"--input", path(""), "--output", path("report.md")}, {.program = TRISECT_BIN_DIR "/report"});
+  EXPECT_EQ(report.code, 0) << report.err;
+  EXPECT_THAT(read_file(path("report.md")), HasSubstr("## Quality against sparsity: synthetic:phi-mini"));
   const Finished one = evaluate(text, {"--larosa-sweep", "0.5", "--larosa-mode", "merged",
                                        "--larosa-rotation", "none", "--json", path("one.json")});
   ASSERT_EQ(one.code, 0) << one.err;
