@@ -26,11 +26,8 @@ const char* way_colour(const std::string& way) {
   return colour(index_of(std::begin(kWays), std::end(kWays), way));
 }
 
-std::string with_quartiles(double x, const Summary& ns) {
-  return fmt::format("{:.3f} {:.6g} {:.6g} {:.6g}\n", x, ns.median / 1e3, ns.q1 / 1e3, ns.q3 / 1e3);
-}
-
-/// The bars of a layer or block, gathered sparsity by sparsity.
+/// The bars of a layer or block, gathered sparsity by sparsity. Each is over the dense product that it was
+/// interleaved with: not all bars were measured in one state of the machine.
 class StageBars {
  public:
   explicit StageBars(const Work& work) : ways_(work.ways), bars_(std::size(kBarOrder)) {
@@ -44,17 +41,15 @@ class StageBars {
                                      stage_colour(kBarOrder[s]), stage_title(kBarOrder[s])));
     }
     plot.add(whole_, fmt::format("{} linecolor rgb '#444444' title 'whole, q1 to q3'", kWhisker));
-    plot.add(dense_,
-             fmt::format("using ($1-{0:.3f}):2:({1:.3f}):(0) with vectors nohead linewidth 3 linecolor rgb "
-                         "'black' title 'dense'",
-                         half_slot(), 2 * half_slot()));
+    plot.add(fmt::format("-0.6 1\n{} 1\n", points_ - 0.4),
+             "with lines linewidth 2 linecolor rgb 'black' title 'dense'");
     // Names of ways stand upright below their bars, and below them the sparsity.
     constexpr int kAbove = 470;
     std::size_t longest = 0;
     for (const std::string& way : ways_) longest = std::max(longest, way.size());
     const int names = static_cast<int>(8 * longest) + 12, height = kAbove + names;
     std::string settings = fmt::format(
-        "set title {}\nset ylabel 'time of one token, µs'\nset bmargin screen {:.4f}\n"
+        "set title {}\nset ylabel 'time over dense'\nset bmargin screen {:.4f}\n"
         "set xtics rotate by 90 right ({}) scale 0\nset xrange [-0.6:{}]\nset yrange [0:{:.6g}]\n{}",
         gnuplot_text(title), (names + 34.0) / height, fmt::join(tics_, ", "), points_ - 0.4, highest_ * 1.05,
         kKeyAbove);
@@ -81,35 +76,36 @@ class StageBars {
   }
 
   void add(const Way& way, double x) {
+    const double dense = way.dense_ns.median, half = 0.85 * half_slot();
     double low = 0;
     for (std::size_t s = 0; s < bars_.size(); ++s) {
       const auto found = way.stage_ns.find(kBarOrder[s]);
       if (found == way.stage_ns.end() || found->second <= 0) continue;
-      const double high = low + found->second / 1e3, half = 0.85 * half_slot();
+      const double high = low + found->second / dense;
       bars_[s] += fmt::format("{:.3f} {:.3f} {:.3f} {:.6g} {:.6g}\n", x, x - half, x + half, low, high);
       low = high;
     }
-    whole_ += with_quartiles(x, way.time_ns);
-    dense_ += with_quartiles(x, way.dense_ns);
-    highest_ = std::max({highest_, low, way.time_ns.q3 / 1e3, way.dense_ns.median / 1e3});
+    whole_ += fmt::format("{:.3f} {:.6g} {:.6g} {:.6g}\n", x, way.time_ns.median / dense,
+                          way.time_ns.q1 / dense, way.time_ns.q3 / dense);
+    highest_ = std::max({highest_, low, way.time_ns.q3 / dense});
   }
 
   const std::vector<std::string>& ways_;
   std::vector<std::string> bars_, tics_;
   std::vector<int> sparsities_;
-  std::string whole_, dense_;
-  double points_ = 0, highest_ = 0;
+  std::string whole_;
+  double points_ = 0, highest_ = 1;
 };
 
 }  // namespace
 
 Picture stage_picture(const Work& work, const std::string& file_prefix) {
-  return {fmt::format("{}-stages-{}.svg", file_prefix, file_safe(work.file)),
-          fmt::format(
-              "Stacked bars per sparsity: what each stage costs in the ways {} of {}, each with the dense "
-              "product as a line",
-              fmt::join(work.ways, ", "), work.name),
-          StageBars(work).script(capitalized(work.name) + ": where the time goes")};
+  return {
+      fmt::format("{}-stages-{}.svg", file_prefix, file_safe(work.file)),
+      fmt::format("Stacked bars per sparsity: what each stage costs in the ways {} of {}, over the time of "
+                  "the dense product beside it, which is a line",
+                  fmt::join(work.ways, ", "), work.name),
+      StageBars(work).script(capitalized(work.name) + ": where the time goes")};
 }
 
 Picture speedup_picture(const Work& work, const std::string& file_prefix) {

@@ -7,8 +7,8 @@
 
 namespace trisect::report {
 
-/// The stages of every way as stacked bars per sparsity, on the same axes, each with the dense product as a
-/// line.
+/// The stages of every way as stacked bars per sparsity, on the same axes, as shares of the dense product's
+/// time.
 Picture stage_picture(const Work& work, const std::string& file_prefix);
 
 /// Speed-up over dense against sparsity, with what the bytes allow as dashed lines.

@@ -222,7 +222,7 @@ Picture pareto_picture(const Pareto& pareto, int number, const std::string& file
   }
   plot.add(line, "using 1:2:3 with labels left offset 0.5,-0.7 notitle");
   plot.add("1 1\n", "with points pointtype 5 pointsize 1.2 linecolor rgb 'black' title 'dense'");
-  price = {price.low / 1.03, price.high * 1.08};
+  price = {price.low / std::pow(price.high / price.low, 0.1), price.high * 1.05};  // room for the labels
   return {
       fmt::format("{}-pareto-{}.svg", file_prefix, number),
       "Perplexity over dense against the speed-up of a phi-2 block in decoding, a curve for each mode and "

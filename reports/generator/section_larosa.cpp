@@ -94,7 +94,7 @@ constexpr char kWaysText[] =
     "The weights that a way has to read, rotations and adapter included, are computed from the shapes. The "
     "ceiling is a model and no measurement: how much faster the way would be if nothing but reading these "
     "bytes "
-    "took time.\n\n";
+    "took time. What exceeds it is noise, or weights that stayed in a cache.\n\n";
 
 constexpr char kBlockText[] =
     "q, k, v and fc1 as one product of one input (2560→17920), dense and fc2 as one of what attention and "
@@ -103,7 +103,11 @@ constexpr char kBlockText[] =
     "model "
     "selects from attention's and gelu's parts separately, here one selection from all 12800 stands for the "
     "two. "
-    "The adapter is online's stage rotate: the same kernel on the same shape.\n\n";
+    "The adapter is online's stage rotate, the same kernel on the same shape, as a share of the dense "
+    "product beside "
+    "it. Naive and online were timed interleaved with each other, the merged ways in a group of their own, "
+    "so compare "
+    "speed-ups, not times.\n\n";
 
 std::string again(const Results& results, const Layer& layer) {
   return reproduce(run_of(results, layer),

@@ -75,6 +75,7 @@ std::optional<Way> layer_way(const Layer& layer, const std::string& mode, double
   });
 }
 
+/// The rotate stage of online.
 std::optional<Summary> rotate_ns(const Layer& layer, double permille) {
   return at<Summary>(layer, permille, [](const LayerPoint& point) -> std::optional<Summary> {
     const Row* online = point.mode(kOnline);
@@ -82,6 +83,10 @@ std::optional<Summary> rotate_ns(const Layer& layer, double permille) {
     const auto found = online->stage_ns.find("rotate");
     return found == online->stage_ns.end() ? std::nullopt : std::optional(found->second);
   });
+}
+
+Summary scaled(const Summary& s, double factor) {
+  return {s.samples, s.min * factor, s.q1 * factor, s.median * factor, s.q3 * factor, s.max * factor};
 }
 
 Way together(const Way& a, const Way& b) {
@@ -165,10 +170,14 @@ std::optional<Way> block_way(const Block& block, const std::string& way, double 
   if (!in || !out) return std::nullopt;
   Way all = together(*in, *out);
   if (way != kMergedLayer) return all;
-  const auto adapter = rotate_ns(*block.rotated, in_permille);
-  if (!adapter) return std::nullopt;
-  all.time_ns = sum({all.time_ns, *adapter});
-  all.stage_ns[kAdapterStage] = adapter->median;
+  const auto rotate = rotate_ns(*block.rotated, in_permille);
+  const auto beside = layer_way(*block.rotated, kOnline, in_permille);
+  if (!rotate || !beside) return std::nullopt;
+  // The two layers were not timed within the same seconds, so it is brought here as a share of the dense
+  // product.
+  const Summary adapter = scaled(*rotate, in->dense_ns.median / beside->dense_ns.median);
+  all.time_ns = sum({all.time_ns, adapter});
+  all.stage_ns[kAdapterStage] = adapter.median;
   all.weight_bytes += weight_bytes(*block.rotated, kOnline, 1000);
   return all;
 }

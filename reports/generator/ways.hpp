@@ -63,8 +63,8 @@ Work work_of(const Block& block);
 
 /// One way of the block with sparsities of their own, in permille, of the input and of the output side.
 /// Between two measured sparsities times are interpolated linearly, as they fall with the rows read; beyond
-/// them there is nothing. The adapter of merged layer is the rotate stage of online: the same kernel on the
-/// same shape.
+/// them there is nothing. The adapter of merged layer is the rotate stage of online, the same kernel on the
+/// same shape, as a share of the dense product beside it.
 std::optional<Way> block_way(const Block& block, const std::string& way, double in_permille,
                              double out_permille);
 

@@ -70,6 +70,17 @@ TEST(WaysTest, ABlockAddsItsLayersUp) {
   EXPECT_DOUBLE_EQ(work.find(500, kOnline)->weight_bytes, adapted.weight_bytes);
 }
 
+TEST(WaysTest, TheAdapterIsBroughtOverAsAShareOfDense) {
+  std::vector<Row> rows = testing::block_rows(500, 500, 400, 300, 100);
+  rows[2].time_ns = testing::exactly(1400e3);  // dense beside the unrotated layer, in a slow moment
+  const Results results = results_of(rows);
+  const auto layers = layers_of(results);
+  const Way& adapted = *work_of(*block_of(layers, "bf16")).find(500, kMergedLayer);
+  EXPECT_DOUBLE_EQ(adapted.stage_ns.at(kAdapterStage), 200e3);
+  EXPECT_DOUBLE_EQ(adapted.dense_ns.median, 1900e3);
+  EXPECT_DOUBLE_EQ(adapted.time_ns.median, 900e3);
+}
+
 TEST(WaysTest, WithoutTheUnrotatedLayerNothingIsMerged) {
   std::vector<Row> rows = testing::block_rows(500, 500, 400, 300);
   rows.erase(rows.begin() + 2, rows.begin() + 4);
