@@ -131,13 +131,11 @@ class VattentionKvCache : public KvCache {
         raise(lock, slot, !options_.background && room ? ahead : it.needed, work_.commits);
       }
     }
-    it.target = ahead;
-    if (!options_.background) {
-      while (return_parked(lock)) {
-      }
-    } else {
-      wake_.notify_all();
-    }
+    // In halves of what lies ahead: a commit for every few tokens, and the worker sleeps in between.
+    if (it.clean < needed(std::min(to + options_.ahead_tokens / 2, sequence(slot).max_tokens)))
+      it.target = ahead;
+    it.target = std::max(it.target, it.needed);
+    hand_over(lock);
   }
 
   void drop(int slot, int length) override {
@@ -146,12 +144,7 @@ class VattentionKvCache : public KvCache {
     Slot& it = state(slot);
     it.stale = std::max(it.stale, std::min(it.committed, token_bytes_ * static_cast<std::size_t>(length)));
     it.clean = it.needed = it.target = 0;
-    if (options_.background) {
-      wake_.notify_all();
-    } else {
-      while (return_parked(lock)) {
-      }
-    }
+    hand_over(lock);
   }
 
   KvUsage memory() const override {
@@ -167,6 +160,9 @@ class VattentionKvCache : public KvCache {
   }
 
  private:
+  /// Of keys or values: the most that the worker does to a slot before it lets a sequence have it.
+  static constexpr std::size_t kPiece = std::size_t{1} << 20;
+
   struct Slot {
     std::size_t clean = 0, stale = 0, committed = 0;  // see above
     std::size_t needed = 0;                           // by the tokens it has or is about to get
@@ -311,7 +307,19 @@ class VattentionKvCache : public KvCache {
   /// One step towards the parked budget; false when it is kept.
   bool return_parked(Lock& lock) {
     const std::size_t now = parked();
-    return now > options_.parked_budget && return_from(lock, fullest(), now - options_.parked_budget);
+    return now > options_.parked_budget &&
+           return_from(lock, fullest(), std::min(2 * kPiece, now - options_.parked_budget));
+  }
+
+  /// What is left to do is the worker's, or done at once. It is not woken for nothing: it shares its
+  /// processor with a thread of the step.
+  void hand_over(Lock& lock) {
+    if (!options_.background) {
+      while (return_parked(lock)) {
+      }
+    } else if (has_work()) {
+      wake_.notify_all();
+    }
   }
 
   // ---- the worker ----
@@ -347,8 +355,6 @@ class VattentionKvCache : public KvCache {
 
   /// A piece of the way for the slot that has the most to go.
   bool raise_one(Lock& lock) {
-    constexpr std::size_t kPiece = std::size_t{1}
-                                   << 20;  // the longest that a sequence waits for work in progress
     int best = -1;
     std::size_t most = 0;
     for (int index = 0; index < slots(); ++index) {
