@@ -1,7 +1,9 @@
 // The threshold search. Magnitudes order like integers, so the k-th largest is found by bisecting on bits:
-//   1. the upper 16 bits of every magnitude go into one array that fits the first-level cache; 15 counting passes over
+//   1. the upper 16 bits of every magnitude go into one array that fits the first-level cache; 15 counting
+//   passes over
 //      it, 32 lanes at a time, find the upper half of the k-th largest;
-//   2. the few entries that share that upper half are gathered, and nth_element on their lower halves finishes it;
+//   2. the few entries that share that upper half are gathered, and nth_element on their lower halves
+//   finishes it;
 //   3. one pass compresses out what is above the threshold, and the first of its ties.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/larosa/topk_simd.cpp"
@@ -28,8 +30,8 @@ HWY_INLINE hn::Vec<D32> magnitudes(D32 d, const float* x) {
   return hn::Min(bits, hn::Set(d, 0x7f800001));
 }
 
-/// upper[i] = the upper half of |x[i]|; returns n rounded up to whole vectors, the rest filled with zero, which no
-/// threshold above zero counts.
+/// upper[i] = the upper half of |x[i]|; returns n rounded up to whole vectors, the rest filled with zero,
+/// which no threshold above zero counts.
 std::size_t extract_upper(const float* x, std::size_t n, std::int16_t* upper) {
   const D32 d32;
   const hn::Rebind<std::int16_t, D32> d16;
@@ -65,21 +67,23 @@ std::size_t count_at_least(const std::int16_t* upper, std::size_t n, std::int16_
   return static_cast<std::size_t>(std::accumulate(counts, counts + 4 * lanes, 0));
 }
 
-/// Writes the entries above the threshold, and the first `ties` equal to it, in order; exactly k in all.
-void compress(const float* x, std::size_t n, std::uint32_t threshold, std::size_t ties, std::size_t k,
-              std::int32_t* index, float* value) {
+/// Writes the entries above the threshold, and the first `ties` of the `equal` ones, in order; exactly k in
+/// all.
+void compress(const float* x, std::size_t n, std::uint32_t threshold, std::size_t ties, std::size_t equal,
+              std::size_t k, std::int32_t* index, float* value) {
   const D32 d;
   const hn::Rebind<float, D32> df;
   const std::size_t lanes = hn::Lanes(d);
   const auto limit = hn::Set(d, static_cast<std::int32_t>(threshold));
+  const auto below = hn::Set(d, static_cast<std::int32_t>(threshold) - 1);
+  const bool too_many = equal > ties;  // rare
   std::size_t at = 0, i = 0;
   // A whole vector is stored at a time, so the last ones are left to the scalar loop below.
   for (; i + lanes <= n && at + lanes <= k; i += lanes) {
     const auto m = magnitudes(d, x + i);
-    const auto equal = hn::Eq(m, limit);
-    const auto keep = hn::Or(hn::Gt(m, limit), equal);
-    if (HWY_UNLIKELY(!hn::AllFalse(d, equal))) {
-      const std::size_t here = hn::CountTrue(d, equal);
+    const auto keep = hn::Gt(m, below);
+    if (HWY_UNLIKELY(too_many)) {
+      const std::size_t here = hn::CountTrue(d, hn::Eq(m, limit));
       if (here <= ties) {
         ties -= here;
       } else {  // some of this vector's ties are too many
@@ -108,6 +112,11 @@ void compress(const float* x, std::size_t n, std::uint32_t threshold, std::size_
 
 void select_row(const float* x, std::size_t n, std::size_t k, std::int32_t* index, float* value) {
   if (k == 0) return;
+  if (k == n) {
+    std::iota(index, index + n, 0);
+    std::copy_n(x, n, value);
+    return;
+  }
   constexpr std::size_t kSlack = 4 * HWY_MAX_BYTES;
   thread_local Buffer scratch;
   if (scratch.bytes() < 4 * (n + kSlack)) scratch = Buffer(4 * (n + kSlack));
@@ -133,14 +142,17 @@ void select_row(const float* x, std::size_t n, std::size_t k, std::int32_t* inde
   for (std::size_t i = 0; i < n; i += hn::Lanes(d16)) {
     if (hn::AllFalse(d16, hn::Eq(hn::Load(d16, upper + i), wanted))) continue;
     for (std::size_t j = i; j < std::min(n, i + hn::Lanes(d16)); ++j) {
-      if (upper[j] == static_cast<std::int16_t>(bound)) lower[candidates++] = static_cast<std::uint16_t>(magnitude(x[j]));
+      if (upper[j] == static_cast<std::int16_t>(bound))
+        lower[candidates++] = static_cast<std::uint16_t>(magnitude(x[j]));
     }
   }
   const std::size_t rank = k - above;  // of the threshold among the candidates, from one
   std::nth_element(lower, lower + (rank - 1), lower + candidates, std::greater<>());
   const std::uint16_t low = lower[rank - 1];
   const auto larger = std::count_if(lower, lower + (rank - 1), [low](std::uint16_t v) { return v > low; });
-  compress(x, n, bound << 16 | low, rank - static_cast<std::size_t>(larger), k, index, value);
+  const auto equal = std::count(lower, lower + candidates, low);
+  compress(x, n, bound << 16 | low, rank - static_cast<std::size_t>(larger), static_cast<std::size_t>(equal),
+           k, index, value);
 }
 
 }  // namespace trisect::larosa::HWY_NAMESPACE
@@ -156,11 +168,13 @@ void topk_bisect(const Topk::Problem& problem, const Topk::Args& args) {
   if (problem.n >= kLongest) return topk_nth_element(problem, args);
   const auto n = static_cast<std::size_t>(problem.n);
   const auto k = static_cast<std::size_t>(kept(problem.n, problem.sparsity_permille));
-#pragma omp parallel for schedule(static) if (problem.rows > 1)
-  for (int r = 0; r < problem.rows; ++r) {
+  const auto select = [&](int r) {
     HWY_DYNAMIC_DISPATCH(select_row)
     (args.x.row<float>(r), n, k, args.index.row<std::int32_t>(r), args.value.row<float>(r));
-  }
+  };
+  if (problem.rows == 1) return select(0);  // a team, even of one, costs a tenth of it
+#pragma omp parallel for schedule(static)
+  for (int r = 0; r < problem.rows; ++r) select(r);
 }
 
 }  // namespace trisect::larosa

@@ -22,10 +22,11 @@ std::int64_t iterations(const Cost& cost, bool is_reference, int milliseconds) {
 
 Copies plan_copies(double bytes_read, std::size_t input_bytes, std::size_t weight_bytes,
                    std::size_t cache_bytes, std::size_t memory_limit) {
-  constexpr std::size_t kMostHot = 8, kLeast = 3, kMostCold = 1000;
+  constexpr std::size_t kFewHot = 8, kManyHot = 64, kHotBytes = 512 << 10, kLeast = 3, kMostCold = 1000;
   if (weight_bytes == 0) {
-    return {std::clamp<std::size_t>(cache_bytes / 8 / std::max<std::size_t>(1, input_bytes), 1, kMostHot),
-            false};
+    const std::size_t each = std::max<std::size_t>(1, input_bytes);
+    const std::size_t wanted = std::clamp(kHotBytes / each, kFewHot, kManyHot);
+    return {std::clamp<std::size_t>(cache_bytes / 8 / each, 1, wanted), false};
   }
   const double touched = std::clamp(bytes_read, 1.0, static_cast<double>(weight_bytes));
   const double needed = std::max<double>(kLeast, 3 * static_cast<double>(cache_bytes) / touched + 1);

@@ -47,9 +47,10 @@ TEST(Copies, GiveUpColdnessBeforeMemory) {
 }
 
 TEST(Copies, StayHotWithoutWeights) {
-  EXPECT_EQ(plan_copies(10240, 10240, 0, kCache, kPlenty).count, 8u);
+  EXPECT_EQ(plan_copies(10240, 10240, 0, kCache, kPlenty).count, 51u);
+  EXPECT_EQ(plan_copies(102400, 102400, 0, kCache, kPlenty).count, 8u);
   EXPECT_EQ(plan_copies(1e9, 1 << 30, 0, kCache, kPlenty).count, 1u);
-  EXPECT_EQ(plan_copies(0, 0, 0, kCache, kPlenty).count, 8u);
+  EXPECT_EQ(plan_copies(0, 0, 0, kCache, kPlenty).count, 64u);
 }
 
 }  // namespace
