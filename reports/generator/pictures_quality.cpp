@@ -31,11 +31,11 @@ struct Range {
 /// Round numbers within the range, as many as an axis has room for.
 std::vector<double> log_tics(const Range& range) {
   constexpr double kSteps[] = {1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8};
-  const bool wide = range.high / range.low >= 12;
+  const double width = range.high / range.low;
   std::vector<double> tics;
   for (double decade = std::pow(10, std::floor(std::log10(range.low))); decade <= range.high; decade *= 10) {
     for (const double step : kSteps) {
-      const bool wanted = !wide || step == 1 || step == 2 || step == 5;
+      const bool wanted = step == 1 || width < 12 || (width < 1000 && (step == 2 || step == 5));
       if (wanted && decade * step >= range.low && decade * step <= range.high) tics.push_back(decade * step);
     }
   }
@@ -63,7 +63,7 @@ std::optional<Range> range_of(const SweepRun& run, const Metric& metric) {
   if (!range) return std::nullopt;
   add(metric.dense(run));
   if (metric.logarithmic) return Range{range->low / 1.04, range->high * 1.08};
-  const double room = std::max(range->high - range->low, 1e-6) * 0.05;
+  const double room = std::max((range->high - range->low) * 0.05, std::abs(range->high) * 1e-3 + 1e-3);
   return Range{range->low - room, range->high + room};
 }
 
@@ -140,10 +140,12 @@ class Panels {
                         gnuplot_text(fmt::format("{}, dropping in {}", modes_[column],
                                                  prefills_[row] ? "the prompt too" : "decoding alone")),
                         metric_.logarithmic ? 0.92 : 0.08);
-    text += row == 0 ? fmt::format(
-                           "set x2label 'weights left unread, %' offset 0,-0.5\nset x2tics ({}) scale 0.5\n",
-                           weight_tics(run_))
-                     : "unset x2label\nunset x2tics\n";
+    text +=
+        row == 0
+            ? fmt::format(
+                  "set x2label 'share of the layers'' weights, %' offset 0,-0.5\nset x2tics ({}) scale 0.5\n",
+                  weight_tics(run_))
+            : "unset x2label\nunset x2tics\n";
     text += column == 0
                 ? fmt::format("set ylabel {}\n", gnuplot_text(std::string(metric_.name) + metric_.unit))
                 : "unset ylabel\n";
@@ -226,8 +228,7 @@ Picture pareto_picture(const Pareto& pareto, int number, const std::string& file
   return {
       fmt::format("{}-pareto-{}.svg", file_prefix, number),
       "Perplexity over dense against the speed-up of a phi-2 block in decoding, a curve for each mode and "
-      "rotation, "
-      "the points that no other beats in both joined as the front",
+      "rotation, the points that no other beats in both joined as the front",
       plot.script(
           480, fmt::format("set xlabel 'speed-up of the linear layers of a phi-2 block in decoding, times'\n"
                            "set ylabel 'perplexity over dense, times'\nset xrange "

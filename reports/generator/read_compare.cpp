@@ -20,6 +20,7 @@ Settings read_settings(const Json& json) {
   settings.sparsity_permille = larosa.at("sparsity_permille");
   settings.coefficient_in = larosa.at("coefficient_in");
   settings.coefficient_out = larosa.at("coefficient_out");
+  settings.weight_sparsity = known_number(larosa.value("weight_sparsity", Json()));
   return settings;
 }
 

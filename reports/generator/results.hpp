@@ -108,6 +108,7 @@ struct Settings {
   std::string larosa_mode, rotation;
   int sparsity_permille = 0;
   double coefficient_in = 0, coefficient_out = 0;
+  std::optional<double> weight_sparsity;  ///< of files that say it
 };
 
 struct Prompt {

@@ -82,32 +82,23 @@ std::string speedup_text(const Work& work, const std::string& prefix, Album& alb
 
 constexpr char kWaysText[] =
     "One token, weights from memory. *naive* is what a first implementation does: rotate, top-k, scatter to "
-    "a "
-    "dense vector, rotate back, dense product. *online* rotates, selects, and multiplies by the kept rows of "
-    "rotated weights. *merged* has the rotations in the weights, so that it only selects and multiplies by "
-    "the "
-    "kept rows; with a rotation of its own for each layer (*merged layer*) an adapter of hidden × hidden "
-    "carries "
-    "the residual stream from one layer's to the next's, with one for all (*merged global*) nothing is "
-    "rotated "
-    "at run time. Every way stands beside the dense product that it was timed interleaved with.\n\n"
-    "The weights that a way has to read, rotations and adapter included, are computed from the shapes. The "
-    "ceiling is a model and no measurement: how much faster the way would be if nothing but reading these "
-    "bytes "
-    "took time. What exceeds it is noise, or weights that stayed in a cache.\n\n";
+    "a dense vector, rotate back, dense product. *online* rotates, selects, and multiplies by the kept rows "
+    "of rotated weights. *merged* has the rotations in the weights, so that it only selects and multiplies "
+    "by the kept rows; with a rotation of its own for each layer (*merged layer*) an adapter of hidden × "
+    "hidden carries the residual stream from one layer's to the next's, with one for all (*merged global*) "
+    "nothing is rotated at run time. Every way stands beside the dense product that it was timed "
+    "interleaved with.\n\nThe weights that a way has to read, rotations and adapter included, are computed "
+    "from the shapes. The ceiling is a model and no measurement: how much faster the way would be if "
+    "nothing but reading these bytes took time. What exceeds it is noise, or weights that stayed in a "
+    "cache.\n\n";
 
 constexpr char kBlockText[] =
     "q, k, v and fc1 as one product of one input (2560→17920), dense and fc2 as one of what attention and "
-    "gelu "
-    "wrote (2560 + 10240→2560), which no way rotates; each once, at the same sparsity: sums of medians. The "
-    "model "
-    "selects from attention's and gelu's parts separately, here one selection from all 12800 stands for the "
-    "two. "
-    "The adapter is online's stage rotate, the same kernel on the same shape, as a share of the dense "
-    "product beside "
-    "it. Naive and online were timed interleaved with each other, the merged ways in a group of their own, "
-    "so compare "
-    "speed-ups, not times.\n\n";
+    "gelu wrote (2560 + 10240→2560), which no way rotates; each once, at the same sparsity: sums of "
+    "medians. The model selects from attention's and gelu's parts separately, here one selection from all "
+    "12800 stands for the two. The adapter is online's stage rotate, the same kernel on the same shape, as "
+    "a share of the dense product beside it. Naive and online were timed interleaved with each other, the "
+    "merged ways in a group of their own, so compare speed-ups, not times.\n\n";
 
 std::string again(const Results& results, const Layer& layer) {
   return reproduce(run_of(results, layer),

@@ -18,16 +18,11 @@ std::string setting_lines(const SweepRun& run) {
     origins += (origins.empty() ? "" : "; ") + escape(origin);
   return fmt::format(
       "Model: {} ({:.0f} parameters, hash `{}`), weights {}, device {}. Text: {} (hash `{}`), its first {}, "
-      "of which "
-      "{} are predicted: it is cut into windows of {}, each with an empty cache; the first {} of a window "
-      "are "
-      "prefilled as a prompt, the others come one by one, as in decoding. Rotations: {}.{} The inputs of q, "
-      "k, v and "
-      "fc1 are {} times as sparse as the nominal sparsity says, those of dense and fc2 {} times: what that "
-      "leaves "
-      "unread of the layers' weights stands beside it. LaRoSA leaves the prompt dense unless "
-      "`--larosa-prefill` asks, "
-      "so both are shown.\n\n",
+      "of which {} are predicted: it is cut into windows of {}, each with an empty cache; the first {} of a "
+      "window are prefilled as a prompt, the others come one by one, as in decoding. Rotations: {}.{} The "
+      "inputs of q, k, v and fc1 are {} times as sparse as the nominal sparsity says, those of dense and fc2 "
+      "{} times; the share of the layers' weights that this drops the activations of stands beside it. "
+      "LaRoSA leaves the prompt dense unless `--larosa-prefill` asks, so both are shown.\n\n",
       escape(run.model.name), run.model.parameters, escape(run.model.hash), escape(run.dtype),
       escape(run.device), escape(run.text), escape(run.text_hash), count(run.tokens, "token"),
       run.predicted_tokens, count(run.window_tokens, "token"), run.prompt_tokens,
@@ -95,7 +90,7 @@ std::string metric_table(const SweepRun& run, const Metric& metric, std::string 
   std::vector<Table::Column> columns = {{"dropping in", kLeft}, {"mode", kLeft}, {"rotation", kLeft}};
   for (const int permille : sparsities) columns.push_back({sparsity(permille)});
   Table table(columns);
-  std::vector<std::string> unread = {"weights left unread", "", ""};
+  std::vector<std::string> unread = {"share of the layers' weights", "", ""};
   for (const int permille : sparsities) {
     std::optional<double> low, high;
     for (const SweepPoint& point : run.points) {
@@ -158,18 +153,12 @@ std::string pareto_text(const SweepRun& run, int index, const std::vector<Layer>
   const auto pareto = pareto_of(run, layers);
   if (!pareto) return "";
   std::string text = fmt::format(
-      "### Speed against quality\n\n"
-      "**Two models meet here: quality is {}'s, from this sweep; speed is of the linear layers of one phi-2 "
-      "block "
-      "({}), from the microbenchmarks above, at the sparsities that the coefficients make of the nominal "
-      "one, "
-      "interpolated between measured ones.** Selection in decoding alone. `online` rotates at run time; "
-      "`merged` "
-      "with `layer` pays for an adapter; `merged` with `global` or `random`, which are one matrix for all "
-      "layers, "
-      "and `none` in either mode rotate nothing at run time. The front joins the points that no other, nor "
-      "dense, "
-      "beats in both, by medians.",
+      "### Speed against quality\n\n**Two models meet here: quality is {}'s, from this sweep; speed is of "
+      "the linear layers of one phi-2 block ({}), from the microbenchmarks above, at the sparsities that "
+      "the coefficients make of the nominal one, interpolated between measured ones.** Selection in "
+      "decoding alone. `online` rotates at run time; `merged` with `layer` pays for an adapter; `merged` "
+      "with `global` or `random`, which are one matrix for all layers, and `none` in either mode rotate "
+      "nothing at run time. The front joins the points that no other, nor dense, beats in both, by medians.",
       escape(run.model.name), escape(pareto->dtype));
   if (pareto->dtype != run.dtype) text += fmt::format(" The sweep ran with {} weights.", escape(run.dtype));
   if (pareto->beyond > 0)

@@ -134,6 +134,31 @@ TEST(PictureTest, TheSameBytesOnAnOpaqueGround) {
   }
 }
 
+TEST(PictureTest, SweepsOfAnyShapeCanBeDrawn) {
+  using testing::sweep_point;
+  SweepPoint exact = sweep_point("merged", "none", 0, 10);
+  exact.kl_nats = 0;
+  exact.agreement = 1;
+  SweepPoint far = sweep_point("merged", "none", 900, 1e12);
+  far.kl_nats = 1e-9;
+  SweepPoint silent = sweep_point("online", "layer", 500, std::nullopt, true);
+  silent.kl_nats = silent.agreement = silent.weight_sparsity = std::nullopt;
+  for (const std::vector<SweepPoint>& points :
+       {std::vector{exact}, std::vector{exact, far}, std::vector{silent}, std::vector{silent, far}}) {
+    SweepRun run = testing::quiet_sweep(points);
+    run.model.name = "it's";
+    for (const auto& dense : {run.dense_perplexity, std::optional<double>()}) {
+      run.dense_perplexity = dense;
+      Results results = testing::results_of(testing::block_rows(900, 500, 400, 300));
+      for (Row& row : testing::block_rows(0, 900, 800, 500)) results.runs[0].rows.push_back(row);
+      results.sweeps = {run};
+      for (const Picture& picture : compose(results, {"0.1.0", "report", ""}).pictures) {
+        if (!run_gnuplot(picture.script)) GTEST_SKIP() << "gnuplot is not installed";
+      }
+    }
+  }
+}
+
 TEST(PictureTest, GnuplotsComplaintIsPassedOn) {
   try {
     if (!run_gnuplot("plot nonsense(\n")) GTEST_SKIP() << "gnuplot is not installed";
