@@ -100,7 +100,7 @@ void print_memory(const Json& memory) {
              part("scratch_bytes"));
 }
 
-/// Memory may change its speed within seconds, so decode steps and probes take turns.
+/// Memory may change its speed within seconds, so decode steps and probes take turns, one pass over memory each.
 void probe_beside_steps(phi2::Engine& engine, Peaks& peaks) {
   const BandwidthProbe probe(
       std::min(BandwidthProbe::kDefaultBytes, kProbeCaches * last_level_cache_bytes()));
@@ -108,12 +108,12 @@ void probe_beside_steps(phi2::Engine& engine, Peaks& peaks) {
   const Buffer logits(Dtype::kF32, 1, engine.config().vocab);
   phi2::Sequence sequence(engine, steps);
   const std::int32_t token = 0;
-  std::vector<double> probes{probe.run()}, shares;
+  std::vector<double> probes{probe.run(1)}, shares;
   for (int i = 0; i < steps; ++i) {
     const auto start = std::chrono::steady_clock::now();
     sequence.step({&token, 1}, logits.view());
     const double gbps = engine.decode_bytes() / seconds_since(start) / 1e9;
-    probes.push_back(probe.run());
+    probes.push_back(probe.run(1));
     shares.push_back(gbps / std::midpoint(probes[probes.size() - 2], probes.back()));
   }
   peaks.probe_gbps = median(probes);

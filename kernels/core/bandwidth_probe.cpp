@@ -107,8 +107,6 @@ BandwidthProbe::BandwidthProbe(std::size_t bytes) : buffer_(std::max(bytes, kUni
   }
 }
 
-double BandwidthProbe::run() const { return measure(best_, 2); }
-
 double BandwidthProbe::measure(std::size_t kernel, int passes) const {
   using Clock = std::chrono::steady_clock;
   const auto read = kReads[kernel].read;
