@@ -35,6 +35,16 @@ void product_as(const RowProduct& product) {
 }  // namespace
 
 void row_product_ref(const RowProduct& product) {
+  if (product.tokens != 1) {
+    for (int token = 0; token < product.tokens; ++token) {
+      RowProduct one = product;
+      one.tokens = 1;
+      one.value += token * product.value_stride;
+      one.y += token * product.y_stride;
+      row_product_ref(one);
+    }
+    return;
+  }
   switch (product.w.dtype) {
     case Dtype::kF32: return product_as<float>(product);
     case Dtype::kBf16: return product_as<bf16>(product);

@@ -1,6 +1,7 @@
 // The product of a vector with chosen rows of an input-major matrix: y = sum over j of value[j] *
 // w[index[j]][:]. With every row it is the dense product of decoding, with the kept rows LaRoSA's sparse one;
-// both stream whole rows of weights from memory once, so time follows the number of rows.
+// both stream whole rows of weights from memory once, so time follows the number of rows. Several vectors,
+// the tokens of a batch, share the rows and their one reading.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +13,13 @@ namespace trisect::dense {
 struct RowProduct {
   View w;                               ///< [in][out], f32 or bf16, rows `stride` apart
   const std::int32_t* index = nullptr;  ///< `count` rows in ascending order; null means 0, 1, ..., count - 1
-  const float* value = nullptr;         ///< `count` factors
+  const float* value = nullptr;  ///< [tokens][count] factors; rows with a factor of zero must still be finite
   int count = 0;
   const float* bias = nullptr;  ///< `out` values added once, or null
-  float* y = nullptr;           ///< `out` results; must not overlap any operand
+  float* y = nullptr;           ///< [tokens][out] results; must not overlap any operand
   bool accumulate = false;      ///< y += instead of y =
+  int tokens = 1;
+  std::int64_t value_stride = 0, y_stride = 0;  ///< from one token to the next
 };
 
 /// The obvious loop in double, rounded to f32 once. f32, bf16 and f16 weights.

@@ -25,63 +25,90 @@ TRISECT_TARGET inline __m512 dot(__m512 sum, __m512i rows, __m512bh factors) {
 
 struct Pass {
   const bf16* rows[kRowsPerPass];
-  __m512bh factors[kRowsPerPass / 2];
   bool is_first, is_last;
 };
+using Factors = __m512bh[kRowsPerPass / 2];
 
-/// sums += the rows of one pass over `columns`, a multiple of kStep. The first pass begins with zeros.
-/// Unpacking works within 128-bit lanes: column 8g + i of a step is in `low` (i < 4) or `high`, at 4g + i mod
-/// 4; the last pass restores the order.
-TRISECT_TARGET void add_rows(const Pass& pass, NextRows next, long columns, float* sums) {
+/// sums += the rows of one pass over `columns`, a multiple of kStep, for each token. The first pass begins
+/// with zeros. Unpacking works within 128-bit lanes: column 8g + i of a step is in `low` (i < 4) or `high`,
+/// at 4g + i mod 4; the last pass restores the order.
+template <int kTokens>
+TRISECT_TARGET void add_rows(const Pass& pass, const Factors factors[kTokens], NextRows next, long columns,
+                             const Sums& sums) {
   const __m512i lower = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
   const __m512i upper = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
   for (long c = 0; c < columns; c += kStep) {
-    __m512 low = _mm512_setzero_ps(), high = low;
-    if (!pass.is_first) low = _mm512_load_ps(sums + c), high = _mm512_load_ps(sums + c + 16);
+    __m512 low[kTokens], high[kTokens];
+#pragma GCC unroll 4
+    for (int token = 0; token < kTokens; ++token) {
+      const float* from = sums.of(token) + c;
+      low[token] = high[token] = _mm512_setzero_ps();
+      if (!pass.is_first) low[token] = _mm512_load_ps(from), high[token] = _mm512_load_ps(from + 16);
+    }
 #pragma GCC unroll 8
     for (int pair = 0; pair < kRowsPerPass / 2; ++pair) {
       const __m512i a = _mm512_loadu_si512(pass.rows[2 * pair] + c),
                     b = _mm512_loadu_si512(pass.rows[2 * pair + 1] + c);
-      low = dot(low, _mm512_unpacklo_epi16(a, b), pass.factors[pair]);
-      high = dot(high, _mm512_unpackhi_epi16(a, b), pass.factors[pair]);
+      const __m512i low_pair = _mm512_unpacklo_epi16(a, b), high_pair = _mm512_unpackhi_epi16(a, b);
+#pragma GCC unroll 4
+      for (int token = 0; token < kTokens; ++token) {
+        low[token] = dot(low[token], low_pair, factors[token][pair]);
+        high[token] = dot(high[token], high_pair, factors[token][pair]);
+      }
     }
-    _mm512_store_ps(sums + c, pass.is_last ? _mm512_permutex2var_ps(low, lower, high) : low);
-    _mm512_store_ps(sums + c + 16, pass.is_last ? _mm512_permutex2var_ps(low, upper, high) : high);
+#pragma GCC unroll 4
+    for (int token = 0; token < kTokens; ++token) {
+      float* to = sums.of(token) + c;
+      const __m512 l = low[token], h = high[token];
+      _mm512_store_ps(to, pass.is_last ? _mm512_permutex2var_ps(l, lower, h) : l);
+      _mm512_store_ps(to + 16, pass.is_last ? _mm512_permutex2var_ps(l, upper, h) : h);
+    }
     next.fetch<kRowsPerPass * kStep* long{sizeof(bf16)}>();
   }
 }
 
 TRISECT_TARGET void product_part(const RowProduct& product, long first, long last, long column, long columns,
-                                 float* sums) {
+                                 const Sums& sums) {
   const auto row_at = [&](long j) {
     return product.w.row<bf16>(product.index != nullptr ? product.index[j] : j) + column;
   };
   const long whole = columns / kStep * kStep, cleared = first < last ? whole : 0;
-  std::fill(sums + cleared, sums + columns, 0.0f);
+  for (int token = 0; token < product.tokens; ++token) {
+    std::fill(sums.of(token) + cleared, sums.of(token) + columns, 0.0f);
+  }
   for (long j = first; j < last; j += kRowsPerPass) {
-    Pass pass{.rows = {}, .factors = {}, .is_first = j == first, .is_last = j + kRowsPerPass >= last};
+    Pass pass{.rows = {}, .is_first = j == first, .is_last = j + kRowsPerPass >= last};
     const void* next_rows[kRowsPerPass];
     for (int r = 0; r < kRowsPerPass; ++r) {
       pass.rows[r] = row_at(std::min(j + r, last - 1));
       next_rows[r] = row_at(std::min(j + kRowsPerPass + r, last - 1));
     }
-    for (int r = 0; r < kRowsPerPass; r += 2) {
-      const auto factor = [&](int i) { return j + i < last ? product.value[j + i] : 0.0f; };
-      pass.factors[r / 2] = factor_pair(factor(r), factor(r + 1));
-    }
-    add_rows(pass, {next_rows, whole * long{sizeof(bf16)}}, whole, sums);
+    each_group(product.tokens, [&](auto tokens, int token) TRISECT_TARGET {
+      Factors factors[tokens];
+      for (int t = 0; t < tokens; ++t) {
+        const float* value = product.value + (token + t) * product.value_stride;
+        const auto factor = [&](int i) { return j + i < last ? value[j + i] : 0.0f; };
+        for (int r = 0; r < kRowsPerPass; r += 2) factors[t][r / 2] = factor_pair(factor(r), factor(r + 1));
+      }
+      const NextRows next = token == 0 ? NextRows(next_rows, whole * long{sizeof(bf16)}) : NextRows();
+      add_rows<tokens>(pass, factors, next, whole, {sums.of(token), sums.stride});
+    });
   }
-  for (long j = first; j < last && whole < columns; ++j) {
-    const bf16* row = row_at(j);
-    const float factor = to_f32(to_bf16(product.value[j]));
-    for (long c = whole; c < columns; ++c) sums[c] += factor * to_f32(row[c]);
+  for (int token = 0; token < product.tokens && whole < columns; ++token) {
+    const float* value = product.value + token * product.value_stride;
+    float* to = sums.of(token);
+    for (long j = first; j < last; ++j) {
+      const bf16* row = row_at(j);
+      const float factor = to_f32(to_bf16(value[j]));
+      for (long c = whole; c < columns; ++c) to[c] += factor * to_f32(row[c]);
+    }
   }
 }
 
 }  // namespace
 
 void row_product_bf16(const RowProduct& product) {
-  run_row_product(product, [&](long first, long last, long column, long columns, float* sums) {
+  run_row_product(product, [&](long first, long last, long column, long columns, const Sums& sums) {
     product_part(product, first, last, column, columns, sums);
   });
 }

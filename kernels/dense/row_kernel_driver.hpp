@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/core/buffer.hpp"
 #include "kernels/core/threads.hpp"
@@ -19,10 +20,12 @@ constexpr int kRowsPerPass =
 /// best.
 class NextRows {
  public:
+  NextRows() = default;  ///< nothing is fetched
   NextRows(const void* const rows[kRowsPerPass], long bytes) : rows_(rows), bytes_(bytes) { begin(0); }
 
   template <long kBytes>
   void fetch() {
+    if (rows_ == nullptr) return;
     for (long line = 0; line < kBytes; line += 64) __builtin_prefetch(at_ + line, 0, 2);
     at_ += kBytes;
     if (at_ >= end_ && row_ + 1 < kRowsPerPass) begin(row_ + 1);
@@ -35,22 +38,39 @@ class NextRows {
     end_ = at_ + bytes_;
   }
 
-  const void* const* rows_;
-  long bytes_;
+  const void* const* rows_ = nullptr;
+  long bytes_ = 0;
   int row_ = 0;
   const char *at_ = nullptr, *end_ = nullptr;
 };
 
 constexpr long kSlack = 64;  // kernels may write whole registers past the last column
 
+/// Where a kernel adds up: a row for each token, `stride` apart.
+struct Sums {
+  float* first;
+  long stride;
+  float* of(int token) const { return first + token * stride; }
+};
+
+/// Calls body(std::integral_constant<int, n>, first token) for groups of n = 4, 2 and 1 tokens: as many share
+/// what is loaded of the weights, and fit into registers.
+template <class Body>
+void each_group(int tokens, Body body) {
+  int token = 0;
+  for (; token + 4 <= tokens; token += 4) body(std::integral_constant<int, 4>(), token);
+  for (; token + 2 <= tokens; token += 2) body(std::integral_constant<int, 2>(), token);
+  if (token < tokens) body(std::integral_constant<int, 1>(), token);
+}
+
 /// y of `columns` columns, at most kSlack, from the sums of all threads, `padded` apart.
-inline void add_up(const RowProduct& product, long column, long columns, const float* sums,
+inline void add_up(const RowProduct& product, int token, long column, long columns, const float* sums,
                    std::size_t padded, int threads) {
   float total[kSlack] = {};
   for (int part = 0; part < threads; ++part, sums += padded) {
     for (long c = 0; c < kSlack; ++c) total[c] += sums[c];
   }
-  float* y = product.y + column;
+  float* y = product.y + token * product.y_stride + column;
   for (long c = 0; c < columns; ++c) {
     if (product.bias != nullptr) total[c] += product.bias[column + c];
     y[c] = product.accumulate ? y[c] + total[c] : total[c];
@@ -58,29 +78,34 @@ inline void add_up(const RowProduct& product, long column, long columns, const f
 }
 
 /// Calls kernel(first_row, last_row, first_column, columns, sums) on every thread: it writes to
-/// sums[0..columns) the sum over its rows. Threads divide the rows, so that each streams through memory
-/// without gaps, and add their partial sums at the end. Columns are taken in tiles wide enough for long runs,
-/// whose sums stay in the second-level cache.
+/// sums.of(token)[0..columns) the sum over its rows. Threads divide the rows, so that each streams through
+/// memory without gaps, and add their partial sums at the end. Columns are taken in tiles wide enough for
+/// long runs, whose sums stay in the second-level cache.
 template <class Kernel>
 void run_row_product(const RowProduct& product, Kernel kernel) {
-  constexpr long kTile = 17920;  // phi-2's q|k|v|fc1 in one piece
+  const long tile = product.tokens == 1 ? 17920 : 8960;  // phi-2's q|k|v|fc1 in one piece, or two
   const long out = product.w.cols;
   const std::size_t padded = static_cast<std::size_t>((out + kSlack - 1) / kSlack * kSlack + kSlack);
-  const int threads = thread_count();
+  const int threads = thread_count(), tokens = product.tokens;
   thread_local Scratch memory;
-  float* scratch = memory.reserve<float>(static_cast<std::int64_t>(padded) * threads);
+  float* scratch = memory.reserve<float>(static_cast<std::int64_t>(padded) * threads * tokens);
 #pragma omp parallel num_threads(threads)
   {
     const int thread = omp_get_thread_num();
     const Range rows = split(product.count, thread, threads, kRowsPerPass);
-    float* sums = scratch + static_cast<std::size_t>(thread) * padded;
-    for (long column = 0; column < out; column += kTile) {
-      kernel(rows.first, rows.last, column, std::min(kTile, out - column), sums + column);
+    float* sums = scratch + static_cast<std::size_t>(thread * tokens) * padded;
+    for (long column = 0; column < out; column += tile) {
+      kernel(rows.first, rows.last, column, std::min(tile, out - column),
+             Sums{sums + column, static_cast<long>(padded)});
     }
 #pragma omp barrier
     const Range mine = split(out, thread, threads, kSlack);
-    for (long c = mine.first; c < mine.last; c += kSlack) {
-      add_up(product, c, std::min(kSlack, mine.last - c), scratch + c, padded, threads);
+    for (int token = 0; token < tokens; ++token) {
+      const float* first = scratch + static_cast<std::size_t>(token) * padded;
+      for (long c = mine.first; c < mine.last; c += kSlack) {
+        add_up(product, token, c, std::min(kSlack, mine.last - c), first + c,
+               padded * static_cast<std::size_t>(tokens), threads);
+      }
     }
   }
 }

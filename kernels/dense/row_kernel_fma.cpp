@@ -20,30 +20,40 @@ HWY_INLINE hn::Vec<D> load_weights(D d, const bf16* p) {
   return hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const hwy::bfloat16_t*>(p)));
 }
 
-/// sums[0..columns) += eight rows; absent ones have factor zero and repeat a present one's address.
-template <class T>
-void add_rows(const T* const rows[kRowsPerPass], NextRows next, const float factors[kRowsPerPass],
-              long columns, float* sums) {
+using Factors = float[kRowsPerPass];
+
+/// sums[0..columns) += eight rows, for each token; absent rows have factor zero and repeat a present one's
+/// address.
+template <int kTokens, class T>
+void add_rows(const T* const rows[kRowsPerPass], NextRows next, const Factors factors[kTokens], long columns,
+              const Sums& sums) {
   const hn::ScalableTag<float> d;
   const long lanes = static_cast<long>(hn::Lanes(d));
-  const auto f0 = hn::Set(d, factors[0]), f1 = hn::Set(d, factors[1]), f2 = hn::Set(d, factors[2]),
-             f3 = hn::Set(d, factors[3]), f4 = hn::Set(d, factors[4]), f5 = hn::Set(d, factors[5]),
-             f6 = hn::Set(d, factors[6]), f7 = hn::Set(d, factors[7]);
   long c = 0;
   for (; c + lanes <= columns; c += lanes) {
-    auto a = hn::MulAdd(f0, load_weights(d, rows[0] + c), hn::LoadU(d, sums + c));
-    auto b = hn::Mul(f1, load_weights(d, rows[1] + c));
-    a = hn::MulAdd(f2, load_weights(d, rows[2] + c), a);
-    b = hn::MulAdd(f3, load_weights(d, rows[3] + c), b);
-    a = hn::MulAdd(f4, load_weights(d, rows[4] + c), a);
-    b = hn::MulAdd(f5, load_weights(d, rows[5] + c), b);
-    a = hn::MulAdd(f6, load_weights(d, rows[6] + c), a);
-    b = hn::MulAdd(f7, load_weights(d, rows[7] + c), b);
-    hn::StoreU(hn::Add(a, b), d, sums + c);
+    const auto w0 = load_weights(d, rows[0] + c), w1 = load_weights(d, rows[1] + c),
+               w2 = load_weights(d, rows[2] + c), w3 = load_weights(d, rows[3] + c),
+               w4 = load_weights(d, rows[4] + c), w5 = load_weights(d, rows[5] + c),
+               w6 = load_weights(d, rows[6] + c), w7 = load_weights(d, rows[7] + c);
+    for (int token = 0; token < kTokens; ++token) {
+      const float* f = factors[token];
+      float* to = sums.of(token) + c;
+      auto a = hn::MulAdd(hn::Set(d, f[0]), w0, hn::LoadU(d, to));
+      auto b = hn::Mul(hn::Set(d, f[1]), w1);
+      a = hn::MulAdd(hn::Set(d, f[2]), w2, a);
+      b = hn::MulAdd(hn::Set(d, f[3]), w3, b);
+      a = hn::MulAdd(hn::Set(d, f[4]), w4, a);
+      b = hn::MulAdd(hn::Set(d, f[5]), w5, b);
+      a = hn::MulAdd(hn::Set(d, f[6]), w6, a);
+      b = hn::MulAdd(hn::Set(d, f[7]), w7, b);
+      hn::StoreU(hn::Add(a, b), d, to);
+    }
     next.fetch<kRowsPerPass* long{sizeof(T)} * long{hn::MaxLanes(d)}>();
   }
   for (; c < columns; ++c) {
-    for (int r = 0; r < kRowsPerPass; ++r) sums[c] += factors[r] * to_f32(rows[r][c]);
+    for (int token = 0; token < kTokens; ++token) {
+      for (int r = 0; r < kRowsPerPass; ++r) sums.of(token)[c] += factors[token][r] * to_f32(rows[r][c]);
+    }
   }
 }
 
@@ -52,18 +62,24 @@ void product_as(const RowProduct& product) {
   const auto row_at = [&](long j) {
     return product.w.row<T>(product.index != nullptr ? product.index[j] : j);
   };
-  run_row_product(product, [&](long first, long last, long column, long columns, float* sums) {
-    std::fill_n(sums, columns, 0.0f);
+  run_row_product(product, [&](long first, long last, long column, long columns, const Sums& sums) {
+    for (int token = 0; token < product.tokens; ++token) std::fill_n(sums.of(token), columns, 0.0f);
     for (long j = first; j < last; j += kRowsPerPass) {
       const T* rows[kRowsPerPass];
       const void* next_rows[kRowsPerPass];
-      float factors[kRowsPerPass];
       for (int r = 0; r < kRowsPerPass; ++r) {
         rows[r] = row_at(std::min(j + r, last - 1)) + column;
         next_rows[r] = row_at(std::min(j + kRowsPerPass + r, last - 1)) + column;
-        factors[r] = j + r < last ? product.value[j + r] : 0.0f;
       }
-      add_rows(rows, {next_rows, columns * long{sizeof(T)}}, factors, columns, sums);
+      each_group(product.tokens, [&](auto tokens, int token) {
+        Factors factors[tokens];
+        for (int t = 0; t < tokens; ++t) {
+          const float* value = product.value + (token + t) * product.value_stride;
+          for (int r = 0; r < kRowsPerPass; ++r) factors[t][r] = j + r < last ? value[j + r] : 0.0f;
+        }
+        const NextRows next = token == 0 ? NextRows(next_rows, columns * long{sizeof(T)}) : NextRows();
+        add_rows<tokens>(rows, next, factors, columns, {sums.of(token), sums.stride});
+      });
     }
   });
 }
