@@ -12,7 +12,7 @@ struct LarosaOptions {
   RotationKind rotation = RotationKind::kLayer;
   int sparsity_permille = 0;  ///< p
   Coefficients coefficients{};
-  bool prefill = false;  ///< select in steps of several rows too: in prefill, and where quality is measured
+  bool prefill = false;  ///< select in steps with several rows of a sequence too: in prefill, and for quality
   bool values = true;    ///< each head's values are rotated too, where rotations are made
 
   int in_permille() const { return sparsity_permille * coefficients.in_permille / 1000; }

@@ -24,8 +24,14 @@ class LarosaProjection : public DenseProjection {
         index_(Dtype::kI32, max_rows, weights_.config.hidden + weights_.config.intermediate),
         value_(Dtype::kF32, max_rows, weights_.config.hidden + weights_.config.intermediate) {}
 
+  void embed(const Rows& rows, const View& x) override {
+    // Rows of a sequence are side by side: where no two are, each decodes.
+    decodes_ = std::adjacent_find(rows.slot.begin(), rows.slot.end()) == rows.slot.end();
+    DenseProjection::embed(rows, x);
+  }
+
   void out(int index, const View& attention_h, const View& x) override {
-    if (!selects(x)) return DenseProjection::out(index, attention_h, x);
+    if (!selects()) return DenseProjection::out(index, attention_h, x);
     gelu_h(attention_h);
     const LayerWeights& w = layer(index);
     const int hidden = weights_.config.hidden;
@@ -48,11 +54,13 @@ class LarosaProjection : public DenseProjection {
     }
     clock_.time(Stage::kOutProduct, [&] {
       // One product over both: fc2's rows follow dense's, in the selection as in the weights.
-      std::int32_t* index_of_h = from_h.index.row<std::int32_t>();
-      std::for_each(index_of_h, index_of_h + from_h.index.cols, [&](std::int32_t& i) { i += hidden; });
+      for (std::int64_t r = 0; r < x.rows; ++r) {
+        std::int32_t* index_of_h = from_h.index.row<std::int32_t>(r);
+        std::for_each(index_of_h, index_of_h + from_h.index.cols, [&](std::int32_t& i) { i += hidden; });
+      }
       const std::int64_t count = from_attention.index.cols + from_h.index.cols;
-      const Selection both{index_.view().columns(0, count).rows_from(0, 1),
-                           value_.view().columns(0, count).rows_from(0, 1)};
+      const Selection both{index_.view().columns(0, count).rows_from(0, x.rows),
+                           value_.view().columns(0, count).rows_from(0, x.rows)};
       sparse_product(both, w.out, w.out_bias, x, true);
     });
   }
@@ -66,18 +74,23 @@ class LarosaProjection : public DenseProjection {
     View index, value;  // [rows][k]
   };
 
-  bool selects(const View& x) const { return x.rows == 1 || options_.prefill; }
-  /// Whether rows of weights are skipped: with several rows of activations each keeps others, so all are
-  /// read.
-  virtual bool skips_rows(const View& x) const { return x.rows == 1; }
+  bool selects() const { return decodes_ || options_.prefill; }
+  /// Whether rows of weights are skipped. Each row of activations keeps others: with many of them nearly
+  /// every row of weights is read, and dense products are faster.
+  virtual bool skips_rows(const View& x) const { return x.rows <= kFewRows; }
 
-  /// A single row keeps its activations in f32, as in larosa/layer: what is selected must not depend on
+  /// Few rows keep their activations in f32, as in larosa/layer: what is selected must not depend on
   /// rounding.
   void rotate(const View& x, const View& q, const View& y) {
     clock_.time(Stage::kRotate, [&] {
-      if (x.rows > 1) return multiply(x, q, {}, y);
-      dense::row_product_fma(
-          {.w = q, .value = x.row<float>(), .count = static_cast<int>(q.rows), .y = y.row<float>()});
+      if (x.rows > kFewRows) return multiply(x, q, {}, y);
+      dense::row_product_fma({.w = q,
+                              .value = x.row<float>(),
+                              .count = static_cast<int>(q.rows),
+                              .y = y.row<float>(),
+                              .tokens = static_cast<int>(x.rows),
+                              .value_stride = x.stride,
+                              .y_stride = y.stride});
     });
   }
 
@@ -107,13 +120,14 @@ class LarosaProjection : public DenseProjection {
   }
 
   void sparse_product(const Selection& s, const View& w, const View& bias, const View& y, bool accumulate) {
-    const larosa::SparseGemv::Problem problem{static_cast<int>(w.rows), static_cast<int>(w.cols), 0, w.dtype};
+    const larosa::SparseGemv::Problem problem{static_cast<int>(w.rows), static_cast<int>(w.cols), 0, w.dtype,
+                                              static_cast<int>(y.rows)};
     best_variant<larosa::SparseGemv>(problem).run(problem, {s.index, s.value, w, bias, y, accumulate});
   }
 
   /// qkvh = x times q|k|v|fc1, for as many entries of x as are to be kept; x may be overwritten.
   void in_product(const LayerWeights& w, const View& x, const View& qkvh) {
-    if (selects(x)) {
+    if (selects()) {
       const Selection selection = select(x, options_.in_permille());
       if (skips_rows(x)) {
         clock_.time(Stage::kInProduct, [&] { sparse_product(selection, w.qkvh, w.qkvh_bias, qkvh, false); });
@@ -137,6 +151,9 @@ class LarosaProjection : public DenseProjection {
   const LarosaOptions& options_;
 
  private:
+  static constexpr std::int64_t kFewRows = 8;
+
+  bool decodes_ = true;
   Buffer rotated_;        // [max_rows][hidden]
   Buffer index_, value_;  // [max_rows][hidden + intermediate]
 };
@@ -163,7 +180,7 @@ class Naive : public LarosaProjection {
         restored_(Dtype::kF32, max_rows, weights_.config.hidden) {}
 
   void in(int index, const View& x, const View& qkvh) override {
-    if (!selects(x)) return DenseProjection::in(index, x, qkvh);
+    if (!selects()) return DenseProjection::in(index, x, qkvh);
     const LayerWeights& w = layer(index);
     View entering = normalize(x, w.norm_gain, w.norm_bias);
     const View q = of_layer(larosa_.rotation, index);

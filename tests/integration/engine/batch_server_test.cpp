@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <numeric>
+
 #include "integration/phi2/engine/generate.hpp"
+#include "integration/phi2/engine/random_rotations.hpp"
 #include "kernels/core/error.hpp"
 #include "kernels/core/random.hpp"
 #include "tests/integration/engine/fixture.hpp"
@@ -82,6 +86,48 @@ TEST_F(BatchServers, DecodeSlotsOfDifferentLengthsAsEachAlone) {
   }
   // Products of one row and of several round differently: a tie may fall the other way.
   EXPECT_GE(equal, all * 9 / 10) << equal << " of " << all;
+}
+
+/// With LaRoSA a batch decodes as sparsely as a sequence alone, and its prompts stay as dense.
+TEST_F(BatchServers, DecodeSparselyAsEachAlone) {
+  for (const LarosaMode mode : {LarosaMode::kNaive, LarosaMode::kOnline, LarosaMode::kMerged}) {
+    RotationInfo info;
+    info.kind = RotationKind::kRandom;
+    info.space = mode == LarosaMode::kMerged ? kCentredSpace : kLayernormSpace;
+    const auto logits_of = [&](int permille, bool together) {
+      EngineOptions options{.context = 48, .slots = 3};
+      options.larosa = LarosaOptions{.mode = mode, .rotation = info.kind, .sparsity_permille = permille};
+      Weights weights = load_fixture("head80_bf16", Dtype::kF32);
+      const auto rotations = random_rotations(weights.config, info, 5);
+      Engine sparse(std::move(weights), options, rotations.get());
+      vattention::KvCache& cache = sparse.cache();
+      const Buffer logits(Dtype::kF32, 3, sparse.config().vocab);
+      std::vector<std::int32_t> tokens, slots, positions;
+      for (int i = 0; i < 3; ++i) {
+        const std::vector<std::int32_t> ids = prompt(static_cast<std::uint64_t>(i), 5 + i);
+        const std::vector<std::int32_t> slot(ids.size(), cache.acquire(48));
+        std::vector<std::int32_t> position(ids.size());
+        std::iota(position.begin(), position.end(), 0);
+        sparse.step({ids, slot, position}, {});
+        tokens.push_back(ids[0]);
+        slots.push_back(slot[0]);
+        positions.push_back(static_cast<std::int32_t>(ids.size()));
+      }
+      for (std::size_t i = 0; i < (together ? 1 : 3); ++i) {
+        const auto rows = [&](const std::vector<std::int32_t>& all) {
+          return together ? std::span(all) : std::span(all).subspan(i, 1);
+        };
+        sparse.step({rows(tokens), rows(slots), rows(positions)},
+                    logits.view().rows_from(static_cast<std::int64_t>(i), together ? 3 : 1));
+      }
+      Buffer copy(Dtype::kF32, 3, sparse.config().vocab);
+      std::memcpy(copy.data(), logits.data(), logits.bytes());
+      return copy;
+    };
+    const Buffer together = logits_of(500, true), alone = logits_of(500, false), dense = logits_of(0, true);
+    EXPECT_LT(distance(together.view(), alone.view()), 1e-4) << static_cast<int>(mode);
+    EXPECT_GT(distance(together.view(), dense.view()), 1e-2) << static_cast<int>(mode);
+  }
 }
 
 TEST_F(BatchServers, StepAsGenerateDoes) {
