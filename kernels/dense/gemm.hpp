@@ -27,7 +27,8 @@ struct Gemm {
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
   /// ref; onednn_packed, weights in oneDNN's own layout; onednn, the weights where they lie (what the engine
-  /// runs).
+  /// runs); for at most eight rows cpu_fma and cpu_bf16, the row kernels of dense/gemv, which read each row of weights
+  /// once for all (what the engine runs then).
   static std::span<const VariantOf<Problem, Args>> variants();
 };
 

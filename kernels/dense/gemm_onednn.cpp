@@ -4,11 +4,32 @@
 #include "kernels/dense/gemm.hpp"
 #include "kernels/dense/gemv.hpp"
 #include "kernels/dense/onednn.hpp"
+#include "kernels/dense/row_kernel.hpp"
 
 namespace trisect::dense {
 namespace {
 
 Product product_of(const Gemm::Args& args) { return {args.x, args.w, args.bias, args.y, args.accumulate}; }
+
+/// Up to here time is that of reading the weights.
+constexpr int kFewRows = 8;
+
+Availability with_few_rows(const Gemm::Problem& problem, Availability product) {
+  return problem.m <= kFewRows ? product : Availability{fmt::format("takes {} rows at most", kFewRows)};
+}
+
+template <RowProductFn Product>
+void few_rows(const Gemm::Problem& problem, const Gemm::Args& args) {
+  Product({.w = args.w,
+           .value = args.x.row<float>(),
+           .count = problem.in,
+           .bias = args.bias ? args.bias.row<float>() : nullptr,
+           .y = args.y.row<float>(),
+           .accumulate = args.accumulate,
+           .tokens = problem.m,
+           .value_stride = args.x.stride,
+           .y_stride = args.y.stride});
+}
 
 }  // namespace
 
@@ -43,6 +64,8 @@ std::vector<Gemm::Problem> Gemm::odd_problems() {
     for (const auto& [m, in, out] : {std::array{1, 1, 1},
                                      {1, 320, 517},
                                      {2, 3, 5},
+                                     {7, 320, 517},
+                                     {8, 75, 9001},
                                      {17, 33, 31},
                                      {63, 80, 1},
                                      {129, 320, 960},
@@ -61,6 +84,12 @@ std::span<const VariantOf<Gemm::Problem, Gemm::Args>> Gemm::variants() {
        .run = gemm_onednn_packed,
        .prepare = [](const Problem& p, const Args& args) { return onednn_pack(args.w, p.m); }},
       {.name = "onednn", .run = gemm_onednn},
+      {.name = "cpu_fma",
+       .available = [](const Problem& p) { return with_few_rows(p, row_product_fma_runs(p.dtype)); },
+       .run = few_rows<row_product_fma>},
+      {.name = "cpu_bf16",
+       .available = [](const Problem& p) { return with_few_rows(p, row_product_bf16_runs(p.dtype)); },
+       .run = few_rows<row_product_bf16>},
   };
   return table;
 }

@@ -11,12 +11,12 @@ namespace {
 
 [[maybe_unused]] const bool registered = (trisect::testing::register_tests<Gemm>(), true);
 
-class GemmVariants : public ::testing::TestWithParam<std::tuple<Dtype, bool, bool>> {};
+class GemmVariants : public ::testing::TestWithParam<std::tuple<Dtype, bool, bool, int>> {};
 
 TEST_P(GemmVariants, TakeStridesBiasAndAccumulation) {
-  const auto [dtype, with_bias, accumulate] = GetParam();
-  const Gemm::Problem problem{19, 45, 37, dtype};
-  const Buffer x(Dtype::kF32, 19, 50), w(dtype, 45, 64), bias(Dtype::kF32, 1, 37);
+  const auto [dtype, with_bias, accumulate, m] = GetParam();
+  const Gemm::Problem problem{m, 45, 37, dtype};
+  const Buffer x(Dtype::kF32, m, 50), w(dtype, 45, 64), bias(Dtype::kF32, 1, 37);
   fill_normal(x.view(), 1, 1);
   fill_normal(w.view(), 2, 1);
   fill_normal(bias.view(), 3, 1);
@@ -29,7 +29,7 @@ TEST_P(GemmVariants, TakeStridesBiasAndAccumulation) {
                    .accumulate = accumulate,
                    .prepared = {}});
   };
-  const Buffer want(Dtype::kF32, 19, 41), got(Dtype::kF32, 19, 41);
+  const Buffer want(Dtype::kF32, m, 41), got(Dtype::kF32, m, 41);
   run(gemm_ref, want);
   for (const auto& variant : Gemm::variants()) {
     SCOPED_TRACE(variant.name);
@@ -42,7 +42,7 @@ TEST_P(GemmVariants, TakeStridesBiasAndAccumulation) {
         got);
     const Check check = check_close(got.view(), want.view(), product_tolerance(dtype));
     EXPECT_EQ(check.status, CheckStatus::kPass) << check.detail;
-    for (int r = 0; r < 19; ++r) {  // the columns around y are as they were
+    for (int r = 0; r < m; ++r) {  // the columns around y are as they were
       for (const int c : {0, 1, 39, 40}) EXPECT_EQ(got.view().row<float>(r)[c], want.view().row<float>(r)[c]);
     }
   }
@@ -50,7 +50,7 @@ TEST_P(GemmVariants, TakeStridesBiasAndAccumulation) {
 
 INSTANTIATE_TEST_SUITE_P(All, GemmVariants,
                          ::testing::Combine(::testing::Values(Dtype::kF32, Dtype::kBf16), ::testing::Bool(),
-                                            ::testing::Bool()));
+                                            ::testing::Bool(), ::testing::Values(7, 19)));
 
 TEST(GemmRef, IsTheFormula) {
   const float x[] = {1, 2, 3, 4, 5, 6}, w[] = {1, 0, -1, 2, 1, 0.5f}, bias[] = {10, 20};
