@@ -33,8 +33,8 @@ using Factors = __m512bh[kRowsPerPass / 2];
 /// with zeros. Unpacking works within 128-bit lanes: column 8g + i of a step is in `low` (i < 4) or `high`,
 /// at 4g + i mod 4; the last pass restores the order.
 template <int kTokens>
-TRISECT_TARGET void add_rows(const Pass& pass, const Factors factors[kTokens], NextRows next, long columns,
-                             const Sums& sums) {
+TRISECT_TARGET void add_rows(Pass pass, const Factors factors[kTokens], NextRows next, long columns,
+                             Sums sums) {
   const __m512i lower = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
   const __m512i upper = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
   for (long c = 0; c < columns; c += kStep) {
