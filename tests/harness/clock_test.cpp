@@ -73,7 +73,7 @@ class FakeSession : public Session {
 
 void shuffle_repetitions(bool yes) {
   std::string flag = fmt::format("--benchmark_enable_random_interleaving={}", yes);
-  char program[] = "clock_test";
+  static char program[] = "clock_test";  // the library keeps the pointer
   char* argv[] = {program, flag.data(), nullptr};
   int argc = 2;
   benchmark::Initialize(&argc, argv);

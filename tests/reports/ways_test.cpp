@@ -75,7 +75,8 @@ TEST(WaysTest, TheAdapterIsBroughtOverAsAShareOfDense) {
   rows[2].time_ns = testing::exactly(1400e3);  // dense beside the unrotated layer, in a slow moment
   const Results results = results_of(rows);
   const auto layers = layers_of(results);
-  const Way& adapted = *work_of(*block_of(layers, "bf16")).find(500, kMergedLayer);
+  const auto work = work_of(*block_of(layers, "bf16"));
+  const Way& adapted = *work.find(500, kMergedLayer);
   EXPECT_DOUBLE_EQ(adapted.stage_ns.at(kAdapterStage), 200e3);
   EXPECT_DOUBLE_EQ(adapted.dense_ns.median, 1900e3);
   EXPECT_DOUBLE_EQ(adapted.time_ns.median, 900e3);
