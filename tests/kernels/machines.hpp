@@ -98,6 +98,9 @@ void expect_agreement_on_every_instruction_set(std::tuple<Op...>*) {
 /// depend on it at all.
 template <class... Summing, class... Op>
 void expect_agreement_with_any_number_of_threads(std::tuple<Op...>*) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "teams of libgomp are not instrumented: ThreadSanitizer sees one thread only";
+#endif
   constexpr double kRounding = 1e-6;
   const auto sums = []<class One>() { return (std::is_same_v<One, Summing> || ...); };
   (expect_agreement_with_any_number_of_threads<Op>(sums.template operator()<Op>() ? kRounding : 0.0), ...);
