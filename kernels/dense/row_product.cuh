@@ -3,18 +3,16 @@
 //
 // Idea: the limit is reading the chosen rows once, so every SM must have many long reads in flight until the
 // very end.
-//   - The columns are cut into tiles of 32 lanes x 16 bytes. The work is the sequence of (tile, chosen row),
-//   tile by
-//     tile; each block takes an equal part of it, wherever that begins and ends, so there is no tail: parts
+//   - The columns are cut into tiles of 32 lanes x 16 bytes. The work is the sequence of (tile, chosen row), tile
+//     by tile; each block takes an equal part of it, wherever that begins and ends, so there is no tail: parts
 //     differ by one row.
-//   - In a block the warps divide the rows of the part. A warp reads 512 contiguous bytes of a row at once,
-//   and
-//     kAhead rows before it uses the first: 16 warps x 8 rows x 512 bytes are 64 KB in flight on an SM,
-//     twice that with two blocks. The indices of the next 32 rows are fetched while these are multiplied.
+//   - In a block the warps divide the rows of the part. A warp reads 512 contiguous bytes of a row at once, and
+//     kAhead rows before it uses the first: 2 blocks x 16 warps x 4 rows x 512 bytes are 64 KB in flight on an
+//     SM, and 64 registers hold them without spilling (docs/kernels.md). The indices of the next 32 rows are
+//     fetched while these are multiplied.
 //   - Sums: f32 in registers; over the warps through shared memory; over the blocks that share a tile through
-//   global
-//     memory, added up in the order of the blocks by the last of them to arrive. The result does not depend
-//     on who is last, so it is the same in every run on the same device.
+//     global memory, added up in the order of the blocks by the last of them to arrive. The result does not
+//     depend on who is last, so it is the same in every run on the same device.
 //
 // Launch: at most two blocks of 512 threads an SM, x rows of activations as grid.y where each has its own
 // indices. Shared memory: 18 KB (16 partial tiles, padded so that neither writing nor reading them meets a
@@ -28,10 +26,9 @@
 #include <cstdint>
 
 #include "kernels/core/dtype.hpp"
+#include "kernels/dense/row_product_launch.hpp"
 
 namespace trisect::dense {
-
-inline constexpr int kProductThreads = 512, kProductWarps = kProductThreads / 32;
 
 /// kVector elements that one lane loads at once.
 template <class W, int kVector>
@@ -110,6 +107,7 @@ __device__ void multiply_rows(const W* w, std::int64_t stride, bool is_inside, c
     Factors<kRows> next;
     if (begin + 32 + lane < last) next = source.get(begin + 32 + lane);
     const int here = min(32, last - begin);
+#pragma unroll 1
     for (int j = 0; j < here; j += kAhead) {
       Pack<W, kVector> pack[kAhead];
 #pragma unroll

@@ -32,20 +32,16 @@ struct ListedRows {
   __device__ Factors<1> get(int j) const { return {index[j], {value[j]}}; }
 };
 
-/// Rows of weights read before the first is used: eight vectors of sums leave registers for four.
-template <int kRows>
-inline constexpr int kUnroll = kRows == 1 ? 8 : 4;
-
 template <class W, int kVector, int kRows>
-__global__ void __launch_bounds__(kProductThreads, kRows == 1 ? 2 : 1)
+__global__ void __launch_bounds__(kProductThreads, kRows == 1 ? kProductBlocksPerSm : 1)
     row_product_all_kernel(ProductArgs<W> a, AllRows<kRows> source) {
   __shared__ ProductShared<kVector> shared;
-  product<W, kVector, kRows, kUnroll<kRows>, false>(a, source, shared);
+  product<W, kVector, kRows, kProductAhead, false>(a, source, shared);
 }
 
 /// grid.y is the row of activations.
 template <class W, int kVector, bool kAtomic>
-__global__ void __launch_bounds__(kProductThreads, 2)
+__global__ void __launch_bounds__(kProductThreads, kProductBlocksPerSm)
     row_product_listed_kernel(ProductArgs<W> a, ListedRows source, std::int64_t index_stride,
                               std::int64_t value_stride, std::int64_t partials_stride) {
   __shared__ ProductShared<kVector> shared;
@@ -55,7 +51,7 @@ __global__ void __launch_bounds__(kProductThreads, 2)
   a.y += blockIdx.y * a.y_stride;
   a.partials += blockIdx.y * partials_stride;
   a.counters += blockIdx.y * tiles;
-  product<W, kVector, 1, kUnroll<1>, kAtomic>(a, source, shared);
+  product<W, kVector, 1, kProductAhead, kAtomic>(a, source, shared);
 }
 
 /// What an atomic product adds to.
@@ -69,7 +65,7 @@ template <bool kAtomic>
 void listed(const CudaRowProduct& p) {
   const int rows = static_cast<int>(p.value.rows), count = static_cast<int>(p.value.cols);
   with_weights(p.w, [&]<class W, int kVector>(W*, std::integral_constant<int, kVector>) {
-    const Plan<W, kVector> plan(p, count, rows, 1, 2);
+    const Plan<W, kVector> plan(p, count, rows, 1, kProductBlocksPerSm);
     const ListedRows source{static_cast<const std::int32_t*>(p.index.data),
                             static_cast<const float*>(p.value.data)};
     const dim3 grid(static_cast<unsigned>(plan.blocks), static_cast<unsigned>(rows));
@@ -83,7 +79,8 @@ void listed(const CudaRowProduct& p) {
 template <int kRows>
 void all(const CudaRowProduct& p) {
   with_weights(p.w, [&]<class W, int kVector>(W*, std::integral_constant<int, kVector>) {
-    const Plan<W, kVector> plan(p, static_cast<int>(p.value.cols), 1, kRows, kRows == 1 ? 2 : 1);
+    const Plan<W, kVector> plan(p, static_cast<int>(p.value.cols), 1, kRows,
+                                kRows == 1 ? kProductBlocksPerSm : 1);
     const AllRows<kRows> source{static_cast<const float*>(p.value.data), p.value.stride};
     row_product_all_kernel<W, kVector, kRows>
         <<<plan.blocks, kProductThreads, 0, cuda::current_stream().get()>>>(plan.args, source);

@@ -1,9 +1,10 @@
 // Top-k on the GPU in one block a row: by radix select (select.cuh), and by sorting with CUB, to compare
 // with.
 //
-// Launch: one block of 1024 threads a row, any number of rows. A row of up to 16384 entries is held in
-// registers, up to 16 a thread, and read from memory once. Shared memory: 8.3 KB for cuda_radix; for
-// cub_block_sort what CUB's exchange of all keys takes, 4 bytes a key and 33 KB of counters, with opt-in.
+// Launch: one block a row, any number of rows. A row of up to 16384 entries is held in registers. cuda_radix:
+// 1024 threads with up to 16 entries each, read from memory once; 8.3 KB of shared memory. cub_block_sort:
+// 512 threads, for sorting 16 keys a thread takes more than the 64 registers that 1024 threads leave; shared
+// memory with opt-in, 4 bytes a key and CUB's counters.
 #include <cub/block/block_radix_sort.cuh>
 
 #include "kernels/core/cuda/error.hpp"
@@ -14,7 +15,7 @@
 namespace trisect::larosa {
 namespace {
 
-constexpr int kThreads = 1024;
+constexpr int kThreads = 1024, kSortThreads = 512;
 
 struct Rows {
   const float* x;
@@ -26,8 +27,8 @@ struct Rows {
   int n, k;
 };
 
-template <int kItems>
-__device__ void keep(BlockSelect<kThreads, kItems>& select, Threshold threshold, const Rows& rows) {
+template <class Select>
+__device__ void keep(Select& select, Threshold threshold, const Rows& rows) {
   std::int32_t* const index = rows.index + blockIdx.x * rows.index_stride;
   float* const value = rows.value + blockIdx.x * rows.value_stride;
   select.compact(threshold, [=](int place, int i, float x) {
@@ -46,9 +47,9 @@ __global__ void __launch_bounds__(kThreads) topk_radix_kernel(Rows rows) {
 
 /// Sorts the magnitudes alone; where rank k ends is the threshold, and the kept entries are found as above.
 template <int kItems>
-__global__ void __launch_bounds__(kThreads) topk_sort_kernel(Rows rows) {
-  using Select = BlockSelect<kThreads, kItems>;
-  using Sort = cub::BlockRadixSort<std::uint32_t, kThreads, kItems>;
+__global__ void __launch_bounds__(kSortThreads) topk_sort_kernel(Rows rows) {
+  using Select = BlockSelect<kSortThreads, kItems>;
+  using Sort = cub::BlockRadixSort<std::uint32_t, kSortThreads, kItems>;
   extern __shared__ std::byte dynamic[];
   __shared__ typename Select::Shared shared;
   __shared__ Threshold threshold;
@@ -57,7 +58,7 @@ __global__ void __launch_bounds__(kThreads) topk_sort_kernel(Rows rows) {
   std::uint32_t keys[kItems];
 #pragma unroll
   for (int i = 0; i < kItems; ++i) {
-    const int at = i * kThreads + static_cast<int>(threadIdx.x);
+    const int at = i * kSortThreads + static_cast<int>(threadIdx.x);
     keys[i] = at < rows.n ? magnitude_of(x[at]) : 0;
   }
   Sort(*reinterpret_cast<typename Sort::TempStorage*>(dynamic)).SortDescending(keys, 0, 31);
@@ -83,12 +84,12 @@ Rows rows_of(const Topk::Problem& p, const Topk::Args& a) {
 
 template <int kItems>
 void sort_rows(const Rows& rows, int count, cudaStream_t stream) {
-  using Storage = typename cub::BlockRadixSort<std::uint32_t, kThreads, kItems>::TempStorage;
+  using Storage = typename cub::BlockRadixSort<std::uint32_t, kSortThreads, kItems>::TempStorage;
   // Asked for at every call: the attribute belongs to the device, and setting it costs less than a launch.
   TRISECT_CUDA_CALL(cudaFuncSetAttribute(topk_sort_kernel<kItems>,
                                          cudaFuncAttributeMaxDynamicSharedMemorySize,
                                          static_cast<int>(sizeof(Storage))));
-  topk_sort_kernel<kItems><<<count, kThreads, sizeof(Storage), stream>>>(rows);
+  topk_sort_kernel<kItems><<<count, kSortThreads, sizeof(Storage), stream>>>(rows);
   TRISECT_CUDA_LAUNCHED(topk_sort_kernel);
 }
 
@@ -96,7 +97,7 @@ void topk_cub_block_sort(const Topk::Problem& p, const Topk::Args& a) {
   const Rows rows = rows_of(p, a);
   if (rows.k == 0 || p.rows == 0) return;
   const cudaStream_t stream = cuda::current_stream().get();
-  p.n <= 4 * kThreads ? sort_rows<4>(rows, p.rows, stream) : sort_rows<16>(rows, p.rows, stream);
+  p.n <= 8 * kSortThreads ? sort_rows<8>(rows, p.rows, stream) : sort_rows<32>(rows, p.rows, stream);
 }
 
 }  // namespace
@@ -124,17 +125,17 @@ Availability fits_a_block(const Topk::Problem& p) {
 
 std::span<const Topk::Variant> topk_cuda_variants() {
   static const Topk::Variant table[] = {
-    {.name = "thrust", .device = Device::kCuda, .available = on_cuda, .run = topk_thrust},
-    {.name = "cub_sort", .device = Device::kCuda, .available = on_cuda, .run = topk_cub_sort},
-    {.name = "cub_segmented_sort",
-     .device = Device::kCuda,
-     .available = on_cuda,
-     .run = topk_cub_segmented_sort},
-    {.name = "cub_block_sort",
-     .device = Device::kCuda,
-     .available = fits_a_block,
-     .run = topk_cub_block_sort},
-    {.name = "cuda_radix", .device = Device::kCuda, .available = fits_a_block, .run = topk_cuda_radix},
+      {.name = "thrust", .device = Device::kCuda, .available = on_cuda, .run = topk_thrust},
+      {.name = "cub_sort", .device = Device::kCuda, .available = on_cuda, .run = topk_cub_sort},
+      {.name = "cub_segmented_sort",
+       .device = Device::kCuda,
+       .available = on_cuda,
+       .run = topk_cub_segmented_sort},
+      {.name = "cub_block_sort",
+       .device = Device::kCuda,
+       .available = fits_a_block,
+       .run = topk_cub_block_sort},
+      {.name = "cuda_radix", .device = Device::kCuda, .available = fits_a_block, .run = topk_cuda_radix},
   };
   return table;
 }
