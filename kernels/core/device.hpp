@@ -18,6 +18,16 @@ inline constexpr bool kCudaBuild = TRISECT_CUDA_BUILD != 0;
 /// that a device that faults later is a failure and never passes for a missing one.
 const std::string& why_no_cuda();
 
+/// What the harness and its files say of the current CUDA device.
+struct CudaFacts {
+  std::string name;             ///< "" without one
+  bool emulated = false;        ///< by a program on the CPU: times mean nothing
+  int sms = 0;                  ///< multiprocessors
+  std::size_t cache_bytes = 0;  ///< of the second level, the last one
+  double bandwidth_gbps = 0;    ///< what its data sheet would say, from attributes; 0 when unknown. A bound.
+};
+CudaFacts cuda_facts();
+
 /// Memory that the host cannot touch. Calls are complete when they return; errors are thrown, faults of
 /// kernels that ran before included.
 class DeviceMemory {

@@ -9,6 +9,8 @@ const std::string& why_no_cuda() {
   return reason;
 }
 
+CudaFacts cuda_facts() { return {}; }
+
 DeviceMemory& cuda_memory() { environment_error("{}", why_no_cuda()); }
 
 }  // namespace trisect

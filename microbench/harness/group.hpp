@@ -39,6 +39,10 @@ struct Row {
   std::vector<Sample> samples;  ///< of the repetitions so far
   std::size_t copies = 0;
   std::string_view weights = "none";  ///< cold, hot (they fit in the cache) or none
+  std::string_view timing = "host";   ///< whose clock: host; or the device's, around a graph or a stream of calls
+  std::optional<std::size_t> launches;  ///< kernels, copies and fills of one call on a device
+  double clock_share = 0;             ///< lowest that a device showed behind a sample; 0 when unknown
+  int discarded = 0;                  ///< samples taken while the device was throttled
   std::optional<Check> check;         ///< the worst one; none before the first
   Status status = Status::kPass;
   std::string reason;  ///< why it is not a pass, or how it was cut short
@@ -57,7 +61,7 @@ class Group {
   virtual ~Group() = default;
 
   /// Builds the memory and checks every measurable row on it. Returns early when interrupted.
-  virtual void prepare() = 0;
+  virtual void prepare(Session& session) = 0;
   /// Hands the rows that are not skipped to Google Benchmark; they refer to this group, and to the session,
   /// until release().
   virtual void register_benchmarks(Session& session) = 0;

@@ -45,6 +45,10 @@ Json to_json(const Row& row) {
           {"problem", problem},
           {"copies", row.copies},
           {"weights", row.weights},
+          {"timing", row.timing},
+          {"launches", row.launches ? Json(*row.launches) : Json()},
+          {"clock_share", row.clock_share > 0 ? finite(row.clock_share) : Json()},
+          {"discarded", row.discarded},
           {"cost",
            {{"bytes_read", whole(row.cost.bytes_read)},
             {"bytes_written", whole(row.cost.bytes_written)},
@@ -60,6 +64,15 @@ Json to_json(const Manifest::Probed& group) {
   return {{"name", group.group},
           {"probe_before_gbps", gbps(group.before_gbps)},
           {"probe_after_gbps", gbps(group.after_gbps)}};
+}
+
+Json to_json(const CudaFacts& device) {
+  if (device.name.empty()) return {};
+  return {{"name", device.name},
+          {"emulated", device.emulated},
+          {"sms", device.sms},
+          {"cache_bytes", device.cache_bytes},
+          {"bandwidth_gbps", device.bandwidth_gbps > 0 ? finite(device.bandwidth_gbps) : Json()}};
 }
 
 template <class Items>
@@ -86,6 +99,7 @@ std::string Manifest::json() const {
                          {"pair", pair.empty() ? Json() : Json(pair)},
                          {"build", trisect::to_json(build)},
                          {"environment", machine},
+                         {"accelerator", to_json(accelerator)},
                          {"shapes", {{"name", shapes_name}, {"fnv1a64", shapes_fnv1a64}}},
                          {"probe", {{"bytes", probe_bytes}, {"kernels", kernels}}},
                          {"groups", list(groups)},

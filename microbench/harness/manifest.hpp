@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/core/bandwidth_probe.hpp"
+#include "kernels/core/device.hpp"
 #include "kernels/core/environment.hpp"
 #include "microbench/harness/group.hpp"
 #include "microbench/harness/shapes.hpp"
@@ -23,6 +24,7 @@ struct Manifest {
   std::string pair;          ///< name shared with the run that it took turns with, "" for none
   Build build;
   Environment environment;
+  CudaFacts accelerator;  ///< without a name where no CUDA row was asked for
   std::string shapes_name, shapes_fnv1a64;
   std::size_t probe_bytes = 0;
   std::vector<BandwidthProbe::Kernel> probe_kernels;

@@ -37,14 +37,12 @@ class OpGroup final : public Group {
       if constexpr (requires { problem.dtype; }) row.dtype = trisect::name_of(problem.dtype);
       for (const auto& field : Op::fields) row.problem.emplace_back(field.name, problem.*field.member);
       row.cost = cost_;
-      row.iterations = iterations(cost_, is_reference(variant), repetitions.milliseconds);
+      row.iterations = iterations(cost_, is_reference(variant), repetitions.milliseconds, variant.device);
       row.repetitions = repetitions.count;
       row.benchmark = benchmark_name(fmt::format("{}/{}/{}", Op::name, row.variant, describe<Op>(problem_)),
                                      row.iterations, row.repetitions);
       if (const Availability yes = variant.available(problem); !yes) {
         row.give_up(Status::kSkipped, yes.why_not);
-      } else if (variant.device == Device::kCuda) {
-        row.give_up(Status::kSkipped, "this version times kernels of the CPU only");
       } else if (is_reference(variant) && cost_.flops > kReferenceFlopLimit) {
         row.give_up(Status::kSkipped, "too slow to be timed; it only judges the others");
       }
@@ -52,9 +50,9 @@ class OpGroup final : public Group {
     }
   }
 
-  void prepare() override {
+  void prepare(Session& session) override {
     // A variant that damages the memory spoils it for the others: start over without it.
-    do build();
+    do build(session);
     while (!check_all());
   }
 
@@ -82,7 +80,9 @@ class OpGroup final : public Group {
     Row* row;
     const Variant* variant;
     std::size_t reference;   // index into references_
-    std::vector<Args> args;  // by copy
+    std::vector<Args> args;  // by copy, on the variant's device
+    Accelerator::How how = Accelerator::How::kGraph;
+    bool on_device() const { return variant->device == Device::kCuda; }
   };
 
   static typename Variant::Fn* reference_of(const Variant& variant) {
@@ -90,13 +90,18 @@ class OpGroup final : public Group {
   }
   static bool is_reference(const Variant& variant) { return variant.run == reference_of(variant); }
 
-  void build() {
+  void build(Session& session) {
     release();
+    const bool on_device = std::any_of(rows().begin(), rows().end(), [](const auto& row) {
+      return row->device == Device::kCuda && row->measurable();
+    });
     arena_.emplace(Seed{20260101});
     args_.push_back(Op::make(problem_, *arena_));
     const std::uint64_t available = memory_available_bytes();
-    const Copies plan = plan_copies(cost_.bytes_read, arena_->input_bytes(), arena_->weight_bytes(),
-                                    last_level_cache_bytes(), available / 4);
+    const std::size_t cache =
+        std::max(last_level_cache_bytes(), on_device ? cuda_facts().cache_bytes : std::size_t{0});
+    const Copies plan =
+        plan_copies(cost_.bytes_read, arena_->input_bytes(), arena_->weight_bytes(), cache, available / 4);
     const std::uint64_t more = (plan.count - 1) * (arena_->input_bytes() + arena_->weight_bytes());
     if (more > available)
       environment_error("{}: needs {} MB more memory, {} MB are available", name(), more / 1000000,
@@ -104,6 +109,11 @@ class OpGroup final : public Group {
     while (args_.size() < plan.count && !interrupted()) {
       arena_->begin_copy();
       args_.push_back(Op::make(problem_, *arena_));
+    }
+    std::vector<Args> device_args;
+    for (std::size_t copy = 0; on_device && copy < args_.size(); ++copy) {
+      arena_->begin_device(copy, session.accelerator().memory());
+      device_args.push_back(Op::make(problem_, *arena_));
     }
     for (const std::unique_ptr<Row>& row : rows()) {
       row->copies = args_.size();
@@ -114,7 +124,8 @@ class OpGroup final : public Group {
       const auto known = std::find(references_.begin(), references_.end(), reference_of(*variant));
       const auto reference = static_cast<std::size_t>(known - references_.begin());
       if (known == references_.end()) references_.push_back(reference_of(*variant));
-      entries_.push_back({row.get(), &*variant, reference, args_});
+      entries_.push_back(
+          {row.get(), &*variant, reference, variant->device == Device::kCuda ? device_args : args_});
     }
   }
 
@@ -156,7 +167,8 @@ class OpGroup final : public Group {
   void verify(Entry& entry, std::size_t copy) {
     arena_->reset_outputs();
     entry.variant->run(problem_, entry.args[copy]);
-    const Check check = Op::check(problem_, entry.args[copy], wanted_[entry.reference * args_.size() + copy]);
+    if (entry.on_device()) arena_->fetch_outputs();
+    const Check check = Op::check(problem_, args_[copy], wanted_[entry.reference * args_.size() + copy]);
     Row& row = *entry.row;
     row.check = row.check ? worse(*row.check, check) : check;
     if (check.status == CheckStatus::kFail) {
@@ -176,7 +188,8 @@ class OpGroup final : public Group {
       try {
         warm_up(session, entry);
         entered = true;
-        sample = measure(state, session, entry);
+        sample =
+            entry.on_device() ? measure_on_device(state, session, entry) : measure(state, session, entry);
         // The last copy once more: what was timed must still compute, and must have kept to its own memory.
         // Reading all of that takes longer than timing, so where no other row comes between, it is looked at
         // only at the end.
@@ -205,7 +218,8 @@ class OpGroup final : public Group {
 
   /// Every copy once, and for long enough that threads are awake and in their places; but no row for too
   /// long.
-  void warm_up(const Session& session, const Entry& entry) const {
+  void warm_up(Session& session, const Entry& entry) const {
+    if (entry.on_device()) return;  // the device's timer does that
     constexpr std::chrono::milliseconds kLeast{2}, kMost{20};
     constexpr std::size_t kMostCalls = 100000;  // should the clock stand still
     const auto start = session.now();
@@ -236,15 +250,55 @@ class OpGroup final : public Group {
       sample.seconds = std::chrono::duration<double>(session.now() - start).count();
       state.SetIterationTime(sample.seconds);
     }
-    state.SetBytesProcessed(
-        static_cast<std::int64_t>(static_cast<double>(calls) * (cost_.bytes_read + cost_.bytes_written)));
+    set_rates(state, calls);
     sample.counters = stage_counters(entry.args, calls);
     for (const auto& [name, value] : sample.counters) state.counters[name] = value;
+    return sample;
+  }
+
+  /// All calls of a repetition, one behind the other on the device, by its own clock.
+  Sample measure_on_device(benchmark::State& state, Session& session, Entry& entry) const {
+    const std::int64_t calls = entry.row->iterations;
+    Row& row = *entry.row;
+    Sample sample;
+    if (session.accelerator().emulated()) state.SetLabel("emulated: no measurement");
+    if (row.samples.empty()) {
+      row.launches = session.accelerator().launches([&] { entry.variant->run(problem_, entry.args[0]); });
+    }
+    while (state.KeepRunningBatch(calls)) {
+      const NvtxRange range(row.benchmark.c_str());
+      const DeviceTiming timing = time_unthrottled(
+          session.accelerator(), entry.how,
+          [&] {
+            for (std::int64_t call = 0; call < calls; ++call) {
+              entry.variant->run(problem_, entry.args[static_cast<std::size_t>(call) % entry.args.size()]);
+            }
+          },
+          [&](int milliseconds) { session.pause(std::chrono::milliseconds(milliseconds)); });
+      sample.seconds = timing.seconds;
+      state.SetIterationTime(sample.seconds);
+      row.timing = microbench::name_of(entry.how);
+      row.discarded += timing.discarded;
+      if (timing.clock_share > 0 && (row.clock_share == 0 || timing.clock_share < row.clock_share)) {
+        row.clock_share = timing.clock_share;
+      }
+      if (timing.throttled) {
+        row.give_up(Status::kMistrusted,
+                    fmt::format("throttled: the device ran at {:.0f} % of its clock, {} times in a row",
+                                100 * timing.clock_share, 1 + timing.discarded));
+      }
+    }
+    set_rates(state, calls);
+    return sample;
+  }
+
+  void set_rates(benchmark::State& state, std::int64_t calls) const {
+    state.SetBytesProcessed(
+        static_cast<std::int64_t>(static_cast<double>(calls) * (cost_.bytes_read + cost_.bytes_written)));
     if (cost_.flops > 0) {
       state.counters["flops"] =
           benchmark::Counter(cost_.flops, benchmark::Counter::kIsIterationInvariantRate);
     }
-    return sample;
   }
 
   /// What others of the group would be measured on is no longer what they were checked on.

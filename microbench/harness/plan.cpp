@@ -1,15 +1,19 @@
 #include "microbench/harness/plan.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include "kernels/core/device.hpp"
 
 namespace trisect::microbench {
 
-std::int64_t iterations(const Cost& cost, bool is_reference, int milliseconds) {
-  constexpr double kCallSeconds = 5e-6;
-  constexpr double kBytesPerSecond = 20e9, kFlopsPerSecond = 200e9, kMost = 500;
-  if (is_reference) return 1;
-  const double transfer = (cost.bytes_read + cost.bytes_written) / kBytesPerSecond;
-  const double call = kCallSeconds + std::max(transfer, cost.flops / kFlopsPerSecond);
+std::int64_t iterations(const Cost& cost, bool is_reference, int milliseconds, Device device) {
+  constexpr double kCallSeconds = 5e-6, kMost = 500;
+  const auto [bytes_per_second, flops_per_second] =
+      device == Device::kCpu ? std::pair(20e9, 200e9) : std::pair(1.5e12, 100e12);
+  if (is_reference || (device == Device::kCuda && cuda_facts().emulated)) return 1;
+  const double transfer = (cost.bytes_read + cost.bytes_written) / bytes_per_second;
+  const double call = kCallSeconds + std::max(transfer, cost.flops / flops_per_second);
   const double wanted = std::min(kMost, milliseconds / 1e3 / call);
   std::int64_t rounded = 1;
   for (std::int64_t power = 1; static_cast<double>(power) <= wanted; power *= 10) {

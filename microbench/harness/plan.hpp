@@ -13,16 +13,18 @@ namespace trisect::microbench {
 
 inline constexpr int kRepetitions = 9, kRepetitionMs = 50;
 
-/// How often a row is timed, and how long each time, on a nominal machine of 20 GB/s and 200 GFLOP/s.
+/// How often a row is timed, and how long each time on a nominal device: a CPU of 20 GB/s and 200 GFLOP/s, a GPU of
+/// 1.5 TB/s and 100 TFLOP/s.
 struct Repetitions {
   int count = kRepetitions;
   int milliseconds = kRepetitionMs;
 };
 
-/// Calls in one repetition: about so many milliseconds on the nominal machine, at most 500.
+/// Calls in one repetition: about so many milliseconds on the nominal device, at most 500; one where it is emulated.
 /// References are slow and only there to be compared with: a fiftieth of that. Rounded down to 1, 2 or 5
 /// times a power of ten.
-std::int64_t iterations(const Cost& cost, bool is_reference, int milliseconds = kRepetitionMs);
+std::int64_t iterations(const Cost& cost, bool is_reference, int milliseconds = kRepetitionMs,
+                        Device device = Device::kCpu);
 
 /// Above this the reference judges, but is not timed itself.
 inline constexpr double kReferenceFlopLimit = 2e9;

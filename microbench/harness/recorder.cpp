@@ -47,7 +47,7 @@ void Recorder::enter_rows(Group& group) {
   for (const auto& row : group.rows()) manifest_.rows.push_back(*row);
 }
 
-void Recorder::measure(Group& group, const BandwidthProbe& probe) {
+void Recorder::measure(Group& group, const BandwidthProbe* probe) {
   for (const auto& row : group.rows()) {
     if (is_skipped(row)) fmt::print(stderr, "skipped {}: {}\n", row->benchmark, row->reason);
   }
@@ -57,14 +57,14 @@ void Recorder::measure(Group& group, const BandwidthProbe& probe) {
     manifest_.groups.push_back({group.name(), 0, 0});
   } else {
     wait_for_turn("probe before " + group.name());
-    const double before = probe.run();
+    const double before = probe != nullptr ? probe->run() : 0;
     wait_for_turn("prepare " + group.name());
-    group.prepare();
+    group.prepare(*this);
     if (interrupted()) return;
     manifest_.groups.push_back({group.name(), before, 0});
     time(group);
     wait_for_turn("probe after " + group.name());
-    if (!interrupted()) manifest_.groups.back().after_gbps = probe.run();
+    if (!interrupted() && probe != nullptr) manifest_.groups.back().after_gbps = probe->run();
   }
   for (const auto& row : group.rows()) cut_short(*row);
   enter_rows(group);

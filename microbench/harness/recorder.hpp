@@ -19,8 +19,9 @@ class Recorder final : public Session {
   void wait_for_turn(std::string_view what) override;
   void repetition_ended(const Row& row) override;
 
-  /// Nothing is kept of a group that was interrupted before its first repetition.
-  void measure(Group& group, const BandwidthProbe& probe);
+  /// Nothing is kept of a group that was interrupted before its first repetition. `probe`: of the host's memory, null
+  /// where no row is about it.
+  void measure(Group& group, const BandwidthProbe* probe);
   void finish();
 
  private:

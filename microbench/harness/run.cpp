@@ -85,6 +85,7 @@ ExitCode measure_all(const Groups& groups, const Options& options, const Suite& 
   pin_threads(options.threads);
   manifest.build = build();
   manifest.environment = read_environment();
+  if (options.device != "cpu") manifest.accelerator = cuda_facts();
   add_context(manifest);
   const ResultFiles files(options);
   std::optional<Turns> turns;
@@ -94,13 +95,16 @@ ExitCode measure_all(const Groups& groups, const Options& options, const Suite& 
   Recorder recorder(reporter, files, manifest, turns ? &*turns : nullptr);
 
   recorder.wait_for_turn("start");
-  // Shorter where two runs share the time: still many times the last-level cache.
-  const BandwidthProbe probe(turns ? suite.probe_bytes / 4 : suite.probe_bytes);
-  manifest.probe_bytes = probe.bytes();
-  manifest.probe_kernels = probe.kernels();
+  std::optional<BandwidthProbe> probe;
+  if (options.device != "cuda") {
+    // Shorter where two runs share the time: still many times the last-level cache.
+    probe.emplace(turns ? suite.probe_bytes / 4 : suite.probe_bytes);
+    manifest.probe_bytes = probe->bytes();
+    manifest.probe_kernels = probe->kernels();
+  }
   for (const auto& group : groups) {
     if (interrupted()) break;
-    recorder.measure(*group, probe);
+    recorder.measure(*group, probe ? &*probe : nullptr);
   }
   recorder.finish();
   reporter.finish();
@@ -127,7 +131,8 @@ ExitCode run_checked(int argc, char** argv, const Suite& suite) {
   }
   // Runs that take turns must come to the same row at the same time.
   initialize_library(argv[0], options.library_flags, options.turns.empty());
-  if (options.device == "cuda" && !why_no_cuda().empty()) environment_error("--device=cuda: {}", why_no_cuda());
+  if (options.device == "cuda" && !why_no_cuda().empty())
+    environment_error("--device=cuda: {}", why_no_cuda());
 
   Manifest manifest;
   manifest.command.assign(argv, argv + argc);

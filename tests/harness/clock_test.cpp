@@ -92,7 +92,7 @@ class ClockTest : public ::testing::Test {
     shuffle_repetitions(order == kShuffled);
     Silent display;
     Reporter reporter(&display, 0);
-    group->prepare();
+    group->prepare(*session);
     calls.clear();
     group->register_benchmarks(*session);
     reporter.expect(*group);

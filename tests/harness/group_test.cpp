@@ -33,6 +33,11 @@ const Row& row_of(Group& group, std::string_view variant) {
   throw std::out_of_range(std::string(variant));
 }
 
+void prepare(Group& group) {
+  Session session;
+  group.prepare(session);
+}
+
 class Silent : public benchmark::BenchmarkReporter {
   bool ReportContext(const Context&) override { return true; }
   void ReportRuns(const std::vector<Run>&) override {}
@@ -43,7 +48,7 @@ nlohmann::json time(Group& group) {
   Silent display;
   Reporter reporter(&display, 0);
   Session session;
-  group.prepare();
+  group.prepare(session);
   group.register_benchmarks(session);
   reporter.expect(group);
   benchmark::RunSpecifiedBenchmarks(&reporter, ".");
@@ -63,7 +68,7 @@ int count_samples(const nlohmann::json& json, const std::string& benchmark) {
 
 TEST(Group, PassesAGoodVariant) {
   const auto group = group_of({33, 0}, {"ref", "good"});
-  group->prepare();
+  prepare(*group);
   const Row& row = row_of(*group, "good");
   EXPECT_EQ(row.status, Status::kPass) << row.reason;
   ASSERT_TRUE(row.check.has_value());
@@ -75,7 +80,7 @@ TEST(Group, PassesAGoodVariant) {
 
 TEST(Group, MakesColdWhatCanBeCold) {
   const auto group = group_of({1 << 22, 0}, {"good"});
-  group->prepare();
+  prepare(*group);
   const Row& row = row_of(*group, "good");
   EXPECT_EQ(row.weights, "cold");
   EXPECT_GT(row.copies * (std::size_t{4} << 22), 3 * last_level_cache_bytes());
@@ -86,7 +91,7 @@ class CaughtBefore : public ::testing::TestWithParam<std::pair<const char*, cons
 TEST_P(CaughtBefore, FailsAndTheOthersPass) {
   const auto [variant, why] = GetParam();
   const auto group = group_of({33, 0}, {"ref", variant, "good"});
-  group->prepare();
+  prepare(*group);
   const Row& row = row_of(*group, variant);
   EXPECT_EQ(row.status, Status::kFail);
   EXPECT_THAT(row.reason, AllOf(HasSubstr("check failed"), HasSubstr(why)));
@@ -103,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Group, AThrowingVariantIsAnError) {
   const auto group = group_of({33, 0}, {"throws", "good"});
-  group->prepare();
+  prepare(*group);
   EXPECT_EQ(row_of(*group, "throws").status, Status::kError);
   EXPECT_EQ(row_of(*group, "throws").reason, "no luck today");
   EXPECT_EQ(row_of(*group, "good").status, Status::kPass);
@@ -121,7 +126,7 @@ TEST(Group, AnUnavailableVariantIsSkippedWithItsReason) {
 
 TEST(Group, PreparesEachCopy) {
   const auto group = group_of({33, 0}, {"prepared"});
-  group->prepare();
+  prepare(*group);
   EXPECT_EQ(row_of(*group, "prepared").status, Status::kPass) << row_of(*group, "prepared").reason;
 }
 

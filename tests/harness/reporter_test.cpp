@@ -19,7 +19,7 @@ class OneRow : public Group {
     row.repetitions = repetitions;
     rows().push_back(std::make_unique<Row>(row));
   }
-  void prepare() override {}
+  void prepare(Session&) override {}
   void register_benchmarks(Session&) override {}
   void release() override {}
   Row& row() { return *rows()[0]; }

@@ -67,4 +67,14 @@ const std::string& why_no_cuda() {
   return reason;
 }
 
+CudaFacts cuda_facts() {
+  if (!why_no_cuda().empty()) return {};
+  const cuda::DeviceInfo& device = cuda::device_info();
+  return {.name = device.name,
+          .emulated = device.emulated,
+          .sms = device.sms,
+          .cache_bytes = device.l2_bytes,
+          .bandwidth_gbps = device.bandwidth_gbps()};
+}
+
 }  // namespace trisect
