@@ -74,6 +74,8 @@ Row read_row(const Json& json) {
   row.check = read_check(json.at("check"));
   row.status = json.at("status");
   row.reason = json.at("reason");
+  if (const auto launches = json.find("launches"); launches != json.end() && launches->is_number())
+    row.launches = launches->get<int>();
   return row;
 }
 
@@ -87,6 +89,8 @@ void add_times(const Samples* samples, bool interrupted, const std::string& wher
   if (samples != nullptr && !samples->error.empty()) {
     row.status = "error";
     row.reason = samples->error;
+  } else if (row.emulated) {
+    row.reason = "emulated: ran, but not on a device that could be timed";
   } else if (samples != nullptr) {
     row.time_ns = summarize(samples->time_ns);
     row.sample_ns = samples->by_repetition;
@@ -136,12 +140,18 @@ MicrobenchRun read_microbench(const std::filesystem::path& directory,
   }
   if (const auto pair = manifest.json.find("pair"); pair != manifest.json.end() && pair->is_string())
     run.pair = pair->get<std::string>();
+  if (const auto device = manifest.json.find("accelerator");
+      device != manifest.json.end() && !device->is_null()) {
+    run.accelerator = {device->at("name"), device->at("emulated"),
+                       known_number(device->at("bandwidth_gbps"))};
+  }
   read_probes(manifest.json, run);
 
   const auto samples = read_samples(benchmark);
   std::set<std::string> known;
   for (const auto& entry : manifest.json.at("rows")) {
     Row row = read_row(entry);
+    row.emulated = row.device != "cpu" && run.accelerator && run.accelerator->emulated;
     if (!known.insert(row.benchmark).second) {
       environment_error("{}: '{}' is listed twice", manifest.path.string(), row.benchmark);
     }
@@ -150,8 +160,10 @@ MicrobenchRun read_microbench(const std::filesystem::path& directory,
               manifest.path.string(), row);
     const auto group = std::find_if(run.groups.begin(), run.groups.end(),
                                     [&](const Group& candidate) { return candidate.name == row.group; });
-    if (group != run.groups.end()) row.probe_gbps = around(*group);
-    if (!row.probe_gbps) row.probe_gbps = run.probe_gbps;
+    if (row.device == "cpu") {
+      if (group != run.groups.end()) row.probe_gbps = around(*group);
+      if (!row.probe_gbps) row.probe_gbps = run.probe_gbps;
+    }
     run.rows.push_back(std::move(row));
   }
   for (const auto& [name, unused] : samples) {

@@ -44,6 +44,7 @@ Report compose(const Results& results, const ReportOptions& options) {
   if (!options.no_pictures.empty())
     text += fmt::format("There are tables only, no pictures: {}.\n\n", escape(options.no_pictures));
   text += larosa_section(results, layers, options.picture_prefix, album);
+  text += gpu_section(results);
   int number = 0;
   for (const SweepRun& run : results.sweeps) {
     text += quality_section(run, results, ++number, layers, options.picture_prefix, album);

@@ -47,7 +47,8 @@ struct CheckResult {
   std::string detail;
 };
 
-/// One benchmark. `time_ns` is set only where the row's status is pass: a wrong result has no time.
+/// One benchmark. `time_ns` is set only where the row's status is pass, for a wrong result has no time, and where it ran
+/// on a real device: what an emulated one took says nothing.
 struct Row {
   std::string benchmark;  ///< Google Benchmark's name
   std::string name;       ///< the same without /iterations:.../repeats:.../real_time
@@ -56,10 +57,12 @@ struct Row {
   double bytes = 0, flops = 0;  ///< of one call, as declared
   CheckResult check;
   std::string status, reason;
+  bool emulated = false;          ///< on a device that is not there
+  std::optional<int> launches;    ///< kernels, copies and fills of a call on a device
   std::optional<Summary> time_ns;
   std::map<int, double> sample_ns;          ///< by repetition; of `time_ns`
   std::map<std::string, Summary> stage_ns;  ///< rotate, topk, scatter, unrotate, product
-  std::optional<double> probe_gbps;         ///< read bandwidth of the machine around this row
+  std::optional<double> probe_gbps;         ///< read bandwidth of the machine around this row; of the CPU's rows
   std::size_t run = 0;                      ///< index into Results::runs
 
   std::string family() const { return op.substr(0, op.find('/')); }
@@ -83,6 +86,13 @@ struct Group {
   std::optional<double> probe_before_gbps, probe_after_gbps;
 };
 
+/// The device that CUDA rows ran on.
+struct Accelerator {
+  std::string name;
+  bool emulated = false;
+  std::optional<double> bandwidth_gbps;  ///< from clock and bus width: a bound
+};
+
 /// One benchmark.json with its manifest.json.
 struct MicrobenchRun {
   Origin origin;
@@ -90,6 +100,7 @@ struct MicrobenchRun {
   std::string pair;                  ///< shared with the run that it took turns with; empty for none
   std::optional<double> probe_gbps;  ///< of the best read kernel
   std::string probe_kernel;
+  std::optional<Accelerator> accelerator;
   std::vector<Group> groups;
   std::vector<Row> rows;
 };

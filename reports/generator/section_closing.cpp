@@ -13,7 +13,7 @@ std::string not_measured_section(const Results& results) {
   const auto has = [&](auto&& predicate) {
     return std::any_of(rows.begin(), rows.end(), [&](const Row* row) { return predicate(*row); });
   };
-  if (!has([](const Row& row) { return row.device != "cpu"; })) lines.emplace_back("Any GPU.");
+  if (!has([](const Row& row) { return row.device != "cpu" && row.time_ns; })) lines.emplace_back("Any GPU.");
   if (results.runs.empty()) {
     lines.emplace_back("The kernels on their own: no microbenchmark is among the inputs.");
   } else {

@@ -28,10 +28,11 @@ std::string check_text(const Row& row) {
   if (row.status == "fail") return "FAIL" + because(row);
   if (row.status == "mistrusted") return "MISTRUSTED" + because(row);
   if (row.status != "pass") return row.status + because(row);
-  if (!row.check.error) return "pass";
-  if (*row.check.error == 0) return "pass, exact";
-  if (!row.check.tolerance) return fmt::format("pass, error {:.1e}", *row.check.error);
-  return fmt::format("pass, error {:.1e} of {:.1e}", *row.check.error, *row.check.tolerance);
+  const std::string where = row.emulated ? ", emulated" : "";
+  if (!row.check.error) return "pass" + where;
+  if (*row.check.error == 0) return "pass, exact" + where;
+  if (!row.check.tolerance) return fmt::format("pass, error {:.1e}{}", *row.check.error, where);
+  return fmt::format("pass, error {:.1e} of {:.1e}{}", *row.check.error, *row.check.tolerance, where);
 }
 
 std::string microbench_command(const MicrobenchRun& run, const std::string& filter) {

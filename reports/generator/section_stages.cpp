@@ -14,11 +14,11 @@ namespace {
 
 using Predicate = std::function<bool(const Row&)>;
 
-/// The fastest row that passed; where none did, one that shows why; null when nothing was tried.
+/// The CPU's fastest row that passed; where none did, one that shows why; null when nothing was tried.
 const Row* best_row(const Results& results, const Predicate& wanted) {
   const Row* best = nullptr;
   for (const Row* row : results.rows()) {
-    if (!wanted(*row)) continue;
+    if (row->device != "cpu" || !wanted(*row)) continue;
     const bool better =
         best == nullptr || (row->time_ns && (!best->time_ns || row->time_ns->median < best->time_ns->median));
     if (better) best = row;
@@ -137,7 +137,7 @@ std::string topk_section(const Results& results) {
   std::vector<std::string> variants;
   std::map<std::tuple<int, int, int>, std::map<std::string, const Row*>> problems;
   for (const Row* row : results.rows()) {
-    if (row->op != "larosa/topk") continue;
+    if (row->op != "larosa/topk" || row->device != "cpu") continue;
     if (std::find(variants.begin(), variants.end(), row->variant) == variants.end())
       variants.push_back(row->variant);
     problems[{row->field("rows", 1), row->field("n"), row->field("sparsity_permille")}][row->variant] = row;

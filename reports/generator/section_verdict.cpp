@@ -186,7 +186,7 @@ std::string gpu_line(const Results& results) {
     unknown = unknown || gpu == "unknown" || gpu.empty();
     name = gpu;
   }
-  for (const Row* row : results.rows()) used = used || row->device != "cpu";
+  for (const Row* row : results.rows()) used = used || (row->device != "cpu" && row->time_ns);
   for (const CompareRun& run : results.comparisons) used = used || run.settings.device != "cpu";
   for (const SweepRun& run : results.sweeps) used = used || run.device != "cpu";
   constexpr char kCpuOnly[] = "every number here was measured on a CPU and says nothing about a GPU";

@@ -42,6 +42,8 @@ std::string larosa_section(const Results& results, const std::vector<Layer>& lay
 /// The parts of larosa_section: every stage on its own, and the variants of top-k; nothing without rows.
 std::string stages_section(const Results& results);
 std::string topk_section(const Results& results);
+/// Stages on the CPU and on the GPU, with bounds for GPUs that are not there; nothing without rows.
+std::string gpu_section(const Results& results);
 std::string other_ops_section(const Results& results);
 /// Quality against sparsity and, where a phi-2 block was measured too, speed against quality.
 std::string quality_section(const SweepRun& run, const Results& results, int number,
