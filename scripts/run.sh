@@ -12,7 +12,9 @@ step() { printf '\n== %s\n' "$*" >&2; }
 ./scripts/build.sh release --target microbench phi2 report
 
 step "1/4 kernels: LaRoSA at phi-2's shapes"
-$bin/microbench --shapes=phi2 --benchmark_filter='^larosa/' --out="$out/microbench"
+device=cpu
+if compgen -G '/dev/nvidia[0-9]' >/dev/null; then device=all; fi
+$bin/microbench --shapes=phi2 --device=$device --benchmark_filter='^larosa/' --out="$out/microbench"
 
 step "2/4 generation: phi-mini with and without LaRoSA"
 $bin/phi2 compare --larosa-sparsity 0.4 --out "$out/compare"

@@ -134,6 +134,8 @@ ExitCode run_checked(int argc, char** argv, const Suite& suite) {
   if (options.device == "cuda" && !why_no_cuda().empty())
     environment_error("--device=cuda: {}", why_no_cuda());
 
+  if (options.device == "all" && !kCudaBuild) fmt::print(stderr, "no CUDA rows: {}\n", why_no_cuda());
+
   Manifest manifest;
   manifest.command.assign(argv, argv + argc);
   manifest.started_utc = utc_now();

@@ -116,26 +116,28 @@ std::string break_evens() {
 }
 
 std::string layer_launches(const Results& results) {
-  Table table({{"layer", kLeft}, {"variant", kLeft}, {"launches"}, {"median µs"}, {"check", kLeft}});
+  Table table(
+      {{"layer", kLeft}, {"variant", kLeft}, {"type", kLeft}, {"launches"}, {"median µs"}, {"check", kLeft}});
   for (const Row* row : results.rows()) {
     if (row->op != kLayerOp || row->device == "cpu" || row->status == "skipped" || row->field("rows", 1) != 1)
       continue;
     if (row->field("sparsity_permille") != kShownPermille) continue;
     table.add({fmt::format("{}→{}{}", row->field("in"), row->field("out"),
                            row->field("is_rotated", 1) != 0 ? " rotated" : ""),
-               escape(row->variant), row->launches ? fmt::format("{}", *row->launches) : kNone,
+               escape(row->variant), escape(row->dtype),
+               row->launches ? fmt::format("{}", *row->launches) : kNone,
                row->time_ns ? microseconds(row->time_ns->median) : kNone, check_text(*row)});
   }
-  return table.empty() ? ""
-                       : "Launches of a whole layer on the device, counted in a recorded graph:\n\n" +
-                             table.markdown();
+  return table.empty()
+             ? ""
+             : "Launches of a whole layer on the device, counted in a recorded graph:\n\n" + table.markdown();
 }
 
 }  // namespace
 
 std::string gpu_section(const Results& results) {
-  const std::string table = stages(results);
-  if (table.empty()) return "";
+  const std::string table = stages(results), launches = layer_launches(results);
+  if (table.empty() && launches.empty()) return "";
   std::string text = "## CPU and GPU side by side\n\n";
   bool measured = false;
   for (const MicrobenchRun& run : results.runs) {
@@ -152,7 +154,7 @@ std::string gpu_section(const Results& results) {
     text +=
         "- No GPU was measured: its column holds no time. `report --input CPU-RUN --input GPU-RUN` puts runs "
         "of different machines together.\n";
-  return text + "\n" + table + layer_launches(results) + break_evens();
+  return text + "\n" + table + launches + break_evens();
 }
 
 }  // namespace trisect::report

@@ -37,7 +37,8 @@ struct Shape {
 std::set<Shape> shapes_of(const Results& results) {
   std::set<Shape> shapes;
   for (const Row* row : results.rows()) {
-    if ((row->op == kLayerOp || row->op == "larosa/sparse_gemv") && decodes(*row)) {
+    const bool has_stages = row->op == kLayerOp || row->op == "larosa/sparse_gemv";
+    if (has_stages && row->device == "cpu" && decodes(*row)) {
       shapes.insert({row->dtype, row->field("in"), row->field("out")});
     }
   }
@@ -117,6 +118,7 @@ const MicrobenchRun& run_of(const Results& results, const Shape& shape) {
 }  // namespace
 
 std::string stages_section(const Results& results) {
+  if (shapes_of(results).empty()) return "";
   std::string text =
       "### The stages, each on its own\n\n"
       "One token (one row of activations), cold weights. Rotating back costs what rotating costs. GB/s are "
