@@ -6,6 +6,7 @@
 if(NOT TRISECT_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "TRISECT_CUDA must be AUTO, ON or OFF, not '${TRISECT_CUDA}'")
 endif()
+set(TRISECT_CCCL_INCLUDE_DIR "" CACHE PATH "Headers of a CCCL newer than the toolkit's, e.g. from PyPI's nvidia-cuda-cccl")
 set(TRISECT_CUDA_LAUNCHER "" CACHE STRING "Program put before the command of every CUDA test, e.g. an emulator's")
 
 # Sets TRISECT_CUDA_ENABLED, and a reason where it is off.
@@ -47,6 +48,9 @@ if(TRISECT_CUDA_ENABLED)
   # fmt 9 takes nvcc for a compiler without constexpr, and nvcc loses consteval on the way to the host compiler.
   target_compile_definitions(trisect_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:FMT_USE_CONSTEXPR=1;FMT_CONSTEVAL=>")
   target_link_libraries(trisect_cuda INTERFACE CUDA::cudart)
+  if(TRISECT_CCCL_INCLUDE_DIR)  # as the toolkit's own are: no warnings from there, but found before them
+    target_compile_options(trisect_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-I${TRISECT_CCCL_INCLUDE_DIR}>")
+  endif()
   string(REPLACE ";" "," architectures "${CMAKE_CUDA_ARCHITECTURES}")
   set(TRISECT_CUDA_SUMMARY "toolkit ${CUDAToolkit_VERSION}, for ${architectures}")
 else()

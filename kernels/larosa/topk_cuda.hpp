@@ -15,4 +15,8 @@ void topk_thrust(const Topk::Problem& problem, const Topk::Args& args);
 void topk_cub_sort(const Topk::Problem& problem, const Topk::Args& args);
 void topk_cub_segmented_sort(const Topk::Problem& problem, const Topk::Args& args);
 
+/// cub::DeviceTopK, in topk_cub_device.cu, where the CCCL that was compiled against has it.
+Availability topk_cub_device_available(const Topk::Problem& problem);
+void topk_cub_device(const Topk::Problem& problem, const Topk::Args& args);
+
 }  // namespace trisect::larosa
