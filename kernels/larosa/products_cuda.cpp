@@ -16,10 +16,6 @@ void kept_rows(const SparseGemv::Problem&, const SparseGemv::Args& a) {
       {.w = a.w, .index = a.index, .value = a.value, .bias = a.bias, .y = a.y, .accumulate = a.accumulate});
 }
 
-Availability one_row_on_cuda(const SparseGemv::Problem& problem) {
-  return problem.rows == 1 ? on_cuda(problem) : Availability{"takes one row"};
-}
-
 }  // namespace
 
 std::span<const Rotate::Variant> rotate_cuda_variants() {
@@ -40,11 +36,11 @@ std::span<const SparseGemv::Variant> sparse_gemv_cuda_variants() {
   static const SparseGemv::Variant table[] = {
       {.name = "cuda_rowskip_atomic",
        .device = Device::kCuda,
-       .available = one_row_on_cuda,
+       .available = on_cuda,
        .run = kept_rows<dense::row_product_cuda_atomic>},
       {.name = "cuda_rowskip",
        .device = Device::kCuda,
-       .available = one_row_on_cuda,
+       .available = on_cuda,
        .run = kept_rows<dense::row_product_cuda>},
   };
   return table;

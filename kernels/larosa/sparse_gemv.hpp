@@ -12,7 +12,7 @@ struct SparseGemv {
   struct Problem {
     int in = 0, out = 0, sparsity_permille = 0;
     Dtype dtype = Dtype::kBf16;  ///< of the weights: f32 or bf16; f16 on the GPU
-    int rows = 1;                ///< tokens; one on the GPU
+    int rows = 1;                ///< tokens
   };
   static constexpr Field<Problem> fields[] = {
       {"rows", &Problem::rows},
@@ -36,7 +36,7 @@ struct SparseGemv {
   /// ref, cpu_fma, cpu_bf16: the row kernels of dense/gemv, token by token. cpu_union_fma and cpu_union_bf16, for two
   /// rows and more: each row of weights that any token keeps is read once, and counts as zero for tokens that dropped
   /// it (so weights must be finite). On the GPU: cuda_rowskip_atomic, whose last bits differ from
-  /// run to run, and cuda_rowskip, where they do not (row_product.cuh).
+  /// run to run, and cuda_rowskip, where they do not (row_product.cuh); tokens side by side, each reading its own rows.
   static std::span<const Variant> variants();
 };
 
