@@ -29,7 +29,7 @@ struct KvShape {
 /// How memory is found.
 enum class KvPolicy {
   kStatic,      ///< every slot has its maximum length from the start, touched
-  kLazy,        ///< the same, not touched: Linux commits pages as they are written
+  kLazy,        ///< the same, not touched: Linux commits pages as they are written; not on CUDA
   kGrowing,     ///< a slot's memory doubles and is copied when it is full, and is freed with the sequence
   kPaged,       ///< blocks of 16 tokens from a pool, found through a table (PagedAttention, SOSP 2023)
   kVattention,  ///< addresses for the maximum length, memory for what the sequence has reached
@@ -40,6 +40,9 @@ KvPolicy policy_from_name(std::string_view name);  ///< throws Error(kUsage) on 
 
 struct KvOptions {
   KvShape shape;
+  /// Whose memory it is. On CUDA, layer() is for kernels of the GPU: what it points to, a table included, is
+  /// device memory.
+  Device device = Device::kCpu;
   int slots = 1;   ///< sequences at a time, at most
   int tokens = 1;  ///< of a sequence, at most
   /// Bytes that may be committed, keys and values together. The static policies offer as many slots as fit.
@@ -79,7 +82,9 @@ struct KvWork {
 };
 
 /// Slots for sequences. One thread calls; what a policy does on another is its own affair. Memory that a
-/// sequence was given reads as zero until it is written, whoever had it before.
+/// sequence was given reads as zero until it is written, whoever had it before. On CUDA that thread's
+/// cuda::current_stream() must be the one whose kernels use the cache: zeros, copies and tables are queued
+/// there, and memory goes back when what was queued before release() has run.
 class KvCache {
  public:
   virtual ~KvCache() = default;
@@ -148,8 +153,8 @@ class KvCache {
   double foreground_s_ = 0;
 };
 
-/// Throws Error: kUsage for impossible options, kEnvironment when addresses or memory cannot be had or the
-/// budget does not hold a single sequence.
+/// Throws Error: kUsage for impossible options, kEnvironment without the device, when addresses or memory
+/// cannot be had or the budget does not hold a single sequence.
 std::unique_ptr<KvCache> make_kv_cache(KvPolicy policy, const KvOptions& options);
 
 std::unique_ptr<KvCache> make_static_kv_cache(const KvOptions& options, Commit how);

@@ -1,10 +1,10 @@
 // Twice the memory whenever it is full: [token][layer][heads * head_dim] of a slot in one piece that moves.
 // Each slot has two places; while it is copied from one to the other both are committed.
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/core/error.hpp"
 #include "kernels/vattention/kv_cache.hpp"
+#include "kernels/vattention/kv_table.hpp"
 
 namespace trisect::vattention {
 namespace {
@@ -13,11 +13,14 @@ class GrowingKvCache : public KvCache {
  public:
   explicit GrowingKvCache(const KvOptions& options)
       : KvCache(options),
-        place_(static_cast<std::size_t>(slots())),
+        place_(options.device, static_cast<std::size_t>(slots())),
         capacity_(static_cast<std::size_t>(slots()), 0),
-        keys_(2 * slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule),
-        values_(2 * slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule) {
-    for (int slot = 0; slot < slots(); ++slot) place_[static_cast<std::size_t>(slot)] = 2 * slot;
+        keys_(2 * slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule,
+              options.device),
+        values_(2 * slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule,
+                options.device) {
+    for (int slot = 0; slot < slots(); ++slot) place_.set(static_cast<std::size_t>(slot), 2 * slot);
+    place_.publish();
   }
 
   dense::KvSpan layer(int index) const override {
@@ -61,11 +64,12 @@ class GrowingKvCache : public KvCache {
     work_.commits += 2;
     peak_ = std::max(peak_, committed_);
     const std::size_t live = token_bytes_ * static_cast<std::size_t>(from);
-    std::memcpy(keys_.segment(new_place), keys_.segment(old_place), live);
-    std::memcpy(values_.segment(new_place), values_.segment(old_place), live);
+    keys_.copy(keys_.segment(new_place), keys_.segment(old_place), live);
+    values_.copy(values_.segment(new_place), values_.segment(old_place), live);
     work_.copied_bytes += 2 * live;
     free_place(slot);
-    place_[at] = new_place;
+    place_.set(at, new_place);
+    place_.publish();
     capacity_[at] = capacity;
   }
 
@@ -97,8 +101,8 @@ class GrowingKvCache : public KvCache {
     work_.decommits += 2;
   }
 
-  std::vector<std::int32_t> place_;  // by slot: which of the segments
-  std::vector<int> capacity_;        // by slot, tokens
+  KvTable place_;              // by slot: which of the segments
+  std::vector<int> capacity_;  // by slot, tokens
   VirtualRange keys_, values_;
   std::size_t committed_ = 0, peak_ = 0;
   KvWork work_;

@@ -2,7 +2,6 @@
 // happens to; the table says where. The lowest free block goes first, so that what is committed stays
 // together.
 #include <algorithm>
-#include <cstring>
 #include <functional>
 #include <numeric>
 #include <queue>
@@ -10,6 +9,7 @@
 
 #include "kernels/core/error.hpp"
 #include "kernels/vattention/kv_cache.hpp"
+#include "kernels/vattention/kv_table.hpp"
 
 namespace trisect::vattention {
 namespace {
@@ -31,11 +31,11 @@ class PagedKvCache : public KvCache {
       : KvCache(options),
         blocks_of_slot_((options.tokens + options.block_tokens - 1) / options.block_tokens),
         block_bytes_(token_bytes_ * static_cast<std::size_t>(options.block_tokens)),
-        table_(static_cast<std::size_t>(slots()) * static_cast<std::size_t>(blocks_of_slot_), 0),
+        table_(options.device, static_cast<std::size_t>(slots()) * static_cast<std::size_t>(blocks_of_slot_)),
         held_(static_cast<std::size_t>(slots()), 0),
         pool_(blocks_in_pool(options, blocks_of_slot_)),
-        keys_(1, block_bytes_ * static_cast<std::size_t>(pool_), options.granule),
-        values_(1, block_bytes_ * static_cast<std::size_t>(pool_), options.granule),
+        keys_(1, block_bytes_ * static_cast<std::size_t>(pool_), options.granule, options.device),
+        values_(1, block_bytes_ * static_cast<std::size_t>(pool_), options.granule, options.device),
         granules_(keys_.stride() / keys_.granule()) {
     std::vector<std::int32_t> all(static_cast<std::size_t>(pool_));
     std::iota(all.begin(), all.end(), 0);
@@ -75,16 +75,17 @@ class PagedKvCache : public KvCache {
     }
     for (; held < want; ++held) {
       take(free_.top());
-      entry(slot, held) = free_.top();
+      table_.set(entry(slot, held), free_.top());
       free_.pop();
     }
+    table_.publish();
   }
 
   void drop(int slot, int) override {
     int& held = held_[static_cast<std::size_t>(slot)];
     for (int i = 0; i < held; ++i) {
-      give_back(entry(slot, i));
-      free_.push(entry(slot, i));
+      give_back(table_[entry(slot, i)]);
+      free_.push(table_[entry(slot, i)]);
     }
     held = 0;
   }
@@ -105,9 +106,9 @@ class PagedKvCache : public KvCache {
   };
 
   int blocks(int tokens) const { return (tokens + options_.block_tokens - 1) / options_.block_tokens; }
-  std::int32_t& entry(int slot, int index) {
-    return table_[static_cast<std::size_t>(slot) * static_cast<std::size_t>(blocks_of_slot_) +
-                  static_cast<std::size_t>(index)];
+  std::size_t entry(int slot, int index) const {
+    return static_cast<std::size_t>(slot) * static_cast<std::size_t>(blocks_of_slot_) +
+           static_cast<std::size_t>(index);
   }
 
   /// body(granule's number, first byte, last byte) for the part of each granule that a block covers.
@@ -129,12 +130,12 @@ class PagedKvCache : public KvCache {
       last = number + 1;
     });
     // Granules in between that have memory keep their content: to commit is to touch.
-    if (last > 0) commit(first * keys_.granule(), last * keys_.granule());
+    if (last > 0) commit(first, last);
     each_granule(block, [&](std::size_t number, std::size_t from, std::size_t to) {
       GranuleState& granule = granules_[number];
       if (std::exchange(granule.committed, true)) {  // someone else's data may be there
-        std::memset(keys_.segment(0) + from, 0, to - from);
-        std::memset(values_.segment(0) + from, 0, to - from);
+        keys_.zero(keys_.segment(0) + from, to - from);
+        values_.zero(values_.segment(0) + from, to - from);
         work_.wiped_bytes += 2 * (to - from);
         parked_ -= granule.users == 0 ? 1 : 0;
       } else {
@@ -146,8 +147,16 @@ class PagedKvCache : public KvCache {
   }
 
   void commit(std::size_t first, std::size_t last) {
-    keys_.commit(0, first, last);
-    values_.commit(0, first, last);
+    const std::size_t granule = keys_.granule();
+    keys_.commit(0, first * granule, last * granule);
+    try {
+      values_.commit(0, first * granule, last * granule);
+    } catch (...) {
+      for (std::size_t number = first; number < last; ++number) {
+        if (!granules_[number].committed) keys_.decommit(0, number * granule, (number + 1) * granule);
+      }
+      throw;
+    }
     work_.commits += 2;
   }
 
@@ -168,10 +177,10 @@ class PagedKvCache : public KvCache {
   }
 
   const int blocks_of_slot_;
-  const std::size_t block_bytes_;    // of keys or values
-  std::vector<std::int32_t> table_;  // [slots][blocks_of_slot_]
-  std::vector<int> held_;            // by slot: blocks
-  const int pool_;                   // blocks
+  const std::size_t block_bytes_;  // of keys or values
+  KvTable table_;                  // [slots][blocks_of_slot_]
+  std::vector<int> held_;          // by slot: blocks
+  const int pool_;                 // blocks
   VirtualRange keys_, values_;
   std::vector<GranuleState> granules_;  // of keys; those of values are the same
   Free free_;

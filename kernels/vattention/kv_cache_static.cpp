@@ -2,7 +2,6 @@
 #include "kernels/vattention/kv_cache_static.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/core/error.hpp"
 
@@ -15,7 +14,7 @@ std::size_t slot_bytes(const KvOptions& options) {
 
 int slots_within_budget(const KvOptions& options) {
   const auto round = [&](std::size_t bytes) {
-    const std::size_t granule = bytes_of(options.granule);
+    const std::size_t granule = bytes_of(options.granule, options.device);
     return (bytes + granule - 1) / granule * granule;
   };
   const std::size_t fit = options.budget / (2 * round(slot_bytes(options)));
@@ -33,8 +32,8 @@ StaticKvCache::StaticKvCache(const KvOptions& options, Commit how)
       how_(how),
       layer_bytes_(options.shape.row_bytes() * static_cast<std::size_t>(options.tokens)),
       stale_(static_cast<std::size_t>(slots()), 0),
-      keys_(slots(), slot_bytes(options), options.granule),
-      values_(slots(), slot_bytes(options), options.granule) {
+      keys_(slots(), slot_bytes(options), options.granule, options.device),
+      values_(slots(), slot_bytes(options), options.granule, options.device) {
   for (int slot = 0; slot < slots(); ++slot) {
     keys_.commit(slot, 0, keys_.stride(), how);
     values_.commit(slot, 0, values_.stride(), how);
@@ -69,8 +68,8 @@ void StaticKvCache::grow(int slot, int from, int to) {
                     bytes = row * static_cast<std::size_t>(stale - from);
   for (int layer = 0; layer < options_.shape.layers; ++layer) {
     const std::size_t offset = layer_bytes_ * static_cast<std::size_t>(layer) + first;
-    std::memset(keys_.segment(slot) + offset, 0, bytes);
-    std::memset(values_.segment(slot) + offset, 0, bytes);
+    keys_.zero(keys_.segment(slot) + offset, bytes);
+    values_.zero(values_.segment(slot) + offset, bytes);
     work_.wiped_bytes += 2 * bytes;
   }
 }

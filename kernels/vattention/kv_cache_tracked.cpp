@@ -10,7 +10,7 @@ namespace {
 class TrackedKvCache : public StaticKvCache {
  public:
   explicit TrackedKvCache(const KvOptions& options)
-      : StaticKvCache(options, Commit::kPopulate), page_bytes_(bytes_of(options.granule)) {}
+      : StaticKvCache(options, Commit::kPopulate), page_bytes_(bytes_of(options.granule, options.device)) {}
 
  protected:
   void grow(int slot, int from, int to) override {

@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstring>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -52,8 +51,10 @@ class VattentionKvCache : public KvCache {
   explicit VattentionKvCache(const KvOptions& options)
       : KvCache(options),
         slots_state_(static_cast<std::size_t>(slots())),
-        keys_(slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule),
-        values_(slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule) {
+        keys_(slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule,
+              options.device),
+        values_(slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule,
+                options.device) {
     if (!options.background) return;
     worker_ = std::thread([this, processors = processors_of_team()] {
       sched_setaffinity(0, sizeof processors, &processors);  // else it works where it is
@@ -128,7 +129,7 @@ class VattentionKvCache : public KvCache {
       // Without a worker, ahead in one go: a call for every few tokens instead of each.
       if (it.clean < it.needed) {
         const bool room = committed_ + 2 * (ahead - std::min(ahead, it.committed)) <= options_.budget;
-        raise(lock, slot, !options_.background && room ? ahead : it.needed, work_.commits);
+        raise(lock, slot, !options_.background && room ? ahead : it.needed, Whose::kSequence);
       }
     }
     // In halves of what lies ahead: a commit for every few tokens, and the worker sleeps in between.
@@ -143,6 +144,7 @@ class VattentionKvCache : public KvCache {
     await(lock, slot);
     Slot& it = state(slot);
     it.stale = std::max(it.stale, std::min(it.committed, token_bytes_ * static_cast<std::size_t>(length)));
+    it.last_use = keys_.now();
     it.clean = it.needed = it.target = 0;
     hand_over(lock);
   }
@@ -167,6 +169,7 @@ class VattentionKvCache : public KvCache {
     std::size_t clean = 0, stale = 0, committed = 0;  // see above
     std::size_t needed = 0;                           // by the tokens it has or is about to get
     std::size_t target = 0;                           // what the worker works towards; 0 when not taken
+    VirtualRange::Moment last_use;                    // by the sequence before
     bool busy = false;
 
     std::size_t parked() const { return committed - std::min(committed, std::max(needed, target)); }
@@ -215,9 +218,11 @@ class VattentionKvCache : public KvCache {
     lock.lock();
   }
 
+  enum class Whose { kSequence, kWorker };
+
   /// Raises `clean` of a slot that is not busy, by wiping and by committing. Throws when the kernel or the
-  /// budget refuses, and changes nothing.
-  void raise(Lock& lock, int index, std::size_t to, std::uint64_t& count) {
+  /// budget refuses, and changes nothing; where a sequence needs it, not before what is parked has gone back.
+  void raise(Lock& lock, int index, std::size_t to, Whose need) {
     Slot& slot = state(index);
     const Busy busy(*this, slot);
     const std::size_t clean = slot.clean, committed = slot.committed, more = to - std::min(to, committed);
@@ -227,18 +232,34 @@ class VattentionKvCache : public KvCache {
     peak_ = std::max(peak_, committed_);
     try {
       unlocked(lock, [&] {
-        std::memset(keys_.segment(index) + clean, 0, wipe);
-        std::memset(values_.segment(index) + clean, 0, wipe);
-        if (more > 0) commit(index, committed, to);
+        keys_.await(slot.last_use);
+        keys_.zero(keys_.segment(index) + clean, wipe);
+        values_.zero(values_.segment(index) + clean, wipe);
       });
+      if (more > 0) commit(lock, index, committed, to, need);
+      unlocked(lock, [&] { keys_.await(keys_.now()); });  // whatever stream the sequence's kernels are on
     } catch (...) {
       committed_ -= 2 * more;
+      keys_.trim();
+      values_.trim();
       throw;
     }
+    std::uint64_t& count = need == Whose::kWorker ? work_.background_commits : work_.commits;
     work_.wiped_bytes += 2 * wipe;
     count += more > 0 ? 2 : 0;
     slot.clean = to;
     slot.committed += more;
+  }
+
+  void commit(Lock& lock, int index, std::size_t first, std::size_t last, Whose need) {
+    for (;;) {
+      try {
+        return unlocked(lock, [&] { commit(index, first, last); });
+      } catch (const Error&) {
+        if (need == Whose::kWorker) throw;
+        if (!return_from(lock, fullest(), 2 * (last - first), Decommit::kReturn)) throw;
+      }
+    }
   }
 
   void commit(int index, std::size_t first, std::size_t last) {
@@ -254,7 +275,7 @@ class VattentionKvCache : public KvCache {
   /// Makes the budget hold `more` bytes: from what is parked, then from what others hold ahead of need.
   void make_room(Lock& lock, std::size_t more) {
     while (committed_ + more > options_.budget) {
-      if (return_from(lock, fullest(), committed_ + more - options_.budget)) continue;
+      if (return_from(lock, fullest(), committed_ + more - options_.budget, Decommit::kKeep)) continue;
       bool shrunk = false;
       for (Slot& slot : slots_state_)
         shrunk |= !slot.busy && std::exchange(slot.target, slot.needed) > slot.needed;
@@ -267,6 +288,8 @@ class VattentionKvCache : public KvCache {
         done_.wait(lock, [&] { return !in_progress(); });
         continue;
       }
+      keys_.trim();
+      values_.trim();
       environment_error("the KV budget of {} bytes has {} left, and a sequence needs {} more",
                         options_.budget, options_.budget - committed_, more);
     }
@@ -285,7 +308,7 @@ class VattentionKvCache : public KvCache {
 
   /// Decommits parked memory of fullest(), as much as makes up for `bytes` where it has that. False without a
   /// slot.
-  bool return_from(Lock& lock, int index, std::size_t bytes) {
+  bool return_from(Lock& lock, int index, std::size_t bytes, Decommit how) {
     if (index < 0) return false;
     Slot& slot = state(index);
     const Busy busy(*this, slot);
@@ -295,8 +318,9 @@ class VattentionKvCache : public KvCache {
     slot.clean =
         std::min(slot.clean, left);  // before the lock goes: its sequence must not take this for its own
     unlocked(lock, [&] {
-      keys_.decommit(index, left, left + give);
-      values_.decommit(index, left, left + give);
+      keys_.await(slot.last_use);
+      keys_.decommit(index, left, left + give, how);
+      values_.decommit(index, left, left + give, how);
     });
     slot.committed = left;
     committed_ -= 2 * give;
@@ -308,7 +332,8 @@ class VattentionKvCache : public KvCache {
   bool return_parked(Lock& lock) {
     const std::size_t now = parked();
     return now > options_.parked_budget &&
-           return_from(lock, fullest(), std::min(2 * kPiece, now - options_.parked_budget));
+           return_from(lock, fullest(), std::min(2 * kPiece, now - options_.parked_budget),
+                       Decommit::kReturn);
   }
 
   /// What is left to do is the worker's, or done at once. It is not woken for nothing: it shares its
@@ -374,7 +399,7 @@ class VattentionKvCache : public KvCache {
       return true;
     }
     try {
-      raise(lock, best, to, work_.background_commits);
+      raise(lock, best, to, Whose::kWorker);
     } catch (const Error&) {
       slot.target = std::min(slot.target, slot.clean);
     }

@@ -1,99 +1,37 @@
 #include "kernels/vattention/virtual_range.hpp"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-
 #include "kernels/core/error.hpp"
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23  // newer than the C library's headers
-#endif
+#include "kernels/vattention/range_backing.hpp"
 
 namespace trisect::vattention {
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
-
-std::size_t page_size() {
-  static const std::size_t size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  return size;
-}
-
-std::byte* aligned_up(void* address, std::size_t unit) {
-  const auto at = reinterpret_cast<std::size_t>(address);
-  return reinterpret_cast<std::byte*>((at + unit - 1) / unit * unit);
-}
-
-/// Writes to every page and changes nothing.
-void touch(std::byte* first, std::size_t bytes) {
-  for (std::size_t at = 0; at < bytes; at += page_size()) {
-    std::atomic_ref<unsigned char>(*reinterpret_cast<unsigned char*>(first + at)).fetch_or(0);
-  }
+std::unique_ptr<RangeBacking> reserve(int segments, std::size_t stride, Granule granule, Device device) {
+  if (device == Device::kCpu) return reserve_cpu(segments, stride, granule);
+  if constexpr (kCudaBuild) return reserve_cuda(segments, stride, bytes_of(granule, device));
+  environment_error("{}", why_no_cuda());
 }
 
 }  // namespace
 
-std::size_t bytes_of(Granule granule) { return granule == Granule::kHuge ? kHugePage : page_size(); }
-
-std::string_view name_of(Granule granule) {
-  static const std::string small = fmt::format("{}KiB", page_size() / 1024);
-  return granule == Granule::kHuge ? std::string_view("2MiB") : std::string_view(small);
-}
-
-Availability has_huge_pages() {
-  constexpr char kSwitch[] = "/sys/kernel/mm/transparent_hugepage/enabled";
-  std::ifstream file(kSwitch);
-  std::string modes;
-  std::getline(file, modes);
-  if (modes.find("[always]") != std::string::npos || modes.find("[madvise]") != std::string::npos) return {};
-  return {
-      fmt::format("no transparent huge pages: {} says '{}', it takes 'madvise' or 'always'", kSwitch, modes)};
-}
-
-VirtualRange::VirtualRange(int segments, std::size_t segment_bytes, Granule granule)
-    : granule_(bytes_of(granule)), owner_(getpid()) {
+VirtualRange::VirtualRange(int segments, std::size_t segment_bytes, Granule granule, Device device)
+    : segments_(segments), owner_(getpid()) {
   if (segments < 1 || segment_bytes == 0) {
     usage_error("a virtual range of {} segments of {} bytes: both must be positive", segments, segment_bytes);
   }
-  if (granule == Granule::kHuge) {
-    if (const Availability yes = has_huge_pages(); !yes) environment_error("{}", yes.why_not);
-  }
-  const auto count = static_cast<std::size_t>(segments);
-  if (segment_bytes > (SIZE_MAX / 4 - granule_) / count) {
+  granule_ = bytes_of(granule, device);
+  if (segment_bytes > (SIZE_MAX / 4 - granule_) / static_cast<std::size_t>(segments)) {
     usage_error("{} segments of {} bytes exceed any address space", segments, segment_bytes);
   }
   stride_ = round_up(segment_bytes);
-  writable_.assign(count, 0);
-  mapped_ = reserved() + page_size();
-  const std::size_t asked = mapped_ + (granule_ > page_size() ? granule_ : 0);
-  void* raw = mmap(nullptr, asked, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (raw == MAP_FAILED) {
-    environment_error(
-        "cannot reserve {:.1f} MB of address space: {}; raise ulimit -v, or ask for fewer slots or tokens",
-        static_cast<double>(asked) / 1e6, std::strerror(errno));
-  }
-  base_ = aligned_up(raw, granule_);
-  if (const auto head = static_cast<std::size_t>(base_ - static_cast<std::byte*>(raw)); head > 0)
-    munmap(raw, head);
-  if (const auto tail = static_cast<std::size_t>(static_cast<std::byte*>(raw) + asked - (base_ + mapped_));
-      tail > 0) {
-    munmap(base_ + mapped_, tail);
-  }
-  // A child would share pages until either side writes: the parent would pay a copy for each, and memory
-  // would double.
-  madvise(base_, mapped_, MADV_DONTFORK);
-  // Without the second, a machine that gives huge pages unasked commits 2 MiB for the first byte.
-  madvise(base_, mapped_, granule == Granule::kHuge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  backing_ = reserve(segments, stride_, granule, device);
+  base_ = backing_->base();
 }
 
 VirtualRange::~VirtualRange() {
-  if (getpid() == owner_) munmap(base_, mapped_);
+  if (getpid() != owner_) static_cast<void>(backing_.release());  // the parent's, and out of reach
 }
 
 void VirtualRange::require_owner() const {
@@ -103,81 +41,42 @@ void VirtualRange::require_owner() const {
   }
 }
 
+void VirtualRange::require_within(int segment, std::size_t first, std::size_t last, const char* what) const {
+  require_owner();
+  if (segment < 0 || segment >= segments_ || first > last || last > stride_) {
+    usage_error("cannot {} bytes {} to {} of segment {}: there are {} segments of {} bytes", what, first,
+                last, segment, segments_, stride_);
+  }
+}
+
 void VirtualRange::commit(int segment, std::size_t first, std::size_t last, Commit how) {
-  require_owner();
-  if (segment < 0 || segment >= segments() || first > last || last > stride_) {
-    usage_error("cannot commit bytes {} to {} of segment {}: there are {} segments of {} bytes", first, last,
-                segment, segments(), stride_);
-  }
-  if (first == last) return;
-  first = first / granule_ * granule_;
-  last = round_up(last);
-  std::byte* start = this->segment(segment);
-  std::size_t& writable = writable_[static_cast<std::size_t>(segment)];
-  if (last > writable) {
-    if (mprotect(start + writable, last - writable, PROT_READ | PROT_WRITE) != 0) {
-      environment_error(
-          "cannot make {} bytes of a KV cache writable: {}; see ulimit -d, vm.overcommit_memory and "
-          "vm.max_map_count",
-          last - writable, std::strerror(errno));
-    }
-    writable = last;
-  }
-  populate(start + first, last - first, how);
+  require_within(segment, first, last, "commit");
+  if (first < last) backing_->commit(segment, first / granule_ * granule_, round_up(last), how);
 }
 
-void VirtualRange::populate(std::byte* first, std::size_t bytes, Commit how) {
-  if (how == Commit::kOnFirstWrite) return;
-  if (how == Commit::kPopulate) {
-    int status = 0;
-    do status = madvise(first, bytes, MADV_POPULATE_WRITE);
-    while (status != 0 && (errno == EINTR || errno == EAGAIN));
-    if (status == 0) return;
-    if (errno != EINVAL) {  // EINVAL: the kernel is older than the call
-      const int reason = errno;
-      madvise(first, bytes, MADV_DONTNEED);
-      environment_error(
-          "cannot commit {} bytes of a KV cache: {}; lower the batch, the context or the budget", bytes,
-          std::strerror(reason));
-    }
-  }
-  touch(first, bytes);
-}
-
-void VirtualRange::decommit(int segment, std::size_t first, std::size_t last) {
-  require_owner();
-  if (segment < 0 || segment >= segments() || first > last || last > stride_) {
-    usage_error("cannot decommit bytes {} to {} of segment {}: there are {} segments of {} bytes", first,
-                last, segment, segments(), stride_);
-  }
+void VirtualRange::decommit(int segment, std::size_t first, std::size_t last, Decommit to) {
+  require_within(segment, first, last, "decommit");
   first = round_up(first);
-  last = std::min(last / granule_ * granule_, writable_[static_cast<std::size_t>(segment)]);
-  if (first >= last) return;
-  // The watermark stays where it is: taking access back would split mappings, of which a process has 65530.
-  if (madvise(this->segment(segment) + first, last - first, MADV_DONTNEED) != 0) {
-    environment_error("cannot decommit {} bytes of a KV cache: {}", last - first, std::strerror(errno));
-  }
+  last = last / granule_ * granule_;
+  if (first < last) backing_->decommit(segment, first, last, to);
 }
 
-std::size_t VirtualRange::resident() const { return resident_bytes(base_, mapped_); }
+void VirtualRange::trim() noexcept { backing_->trim(); }
 
-std::size_t resident_bytes(const std::byte* begin, std::size_t bytes) {
-  std::ifstream smaps("/proc/self/smaps");
-  if (!smaps) environment_error("cannot read /proc/self/smaps: is /proc mounted?");
-  const auto low = reinterpret_cast<std::size_t>(begin), high = low + bytes;
-  std::size_t rss_kb = 0, lazy_kb = 0;
-  bool within = false;
-  for (std::string line; std::getline(smaps, line);) {
-    std::size_t from = 0, to = 0, value = 0;
-    if (std::sscanf(line.c_str(), "%zx-%zx ", &from, &to) == 2) {
-      within = from >= low && to <= high;
-    } else if (within && std::sscanf(line.c_str(), "Rss: %zu kB", &value) == 1) {
-      rss_kb += value;
-    } else if (within && std::sscanf(line.c_str(), "LazyFree: %zu kB", &value) == 1) {
-      lazy_kb += value;
-    }
-  }
-  return (rss_kb - lazy_kb) * 1024;
+void VirtualRange::zero(std::byte* first, std::size_t bytes) {
+  if (bytes > 0) backing_->zero(first, bytes);
 }
+
+void VirtualRange::copy(std::byte* to, const std::byte* from, std::size_t bytes) {
+  if (bytes > 0) backing_->copy(to, from, bytes);
+}
+
+VirtualRange::Moment VirtualRange::now() const { return backing_->now(); }
+
+void VirtualRange::await(const Moment& moment) const {
+  if (moment != nullptr) backing_->await(moment);
+}
+
+std::size_t VirtualRange::resident() const { return backing_->resident(); }
 
 }  // namespace trisect::vattention
