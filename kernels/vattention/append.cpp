@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/vattention/append_cuda.hpp"
+
 namespace trisect::vattention {
 namespace {
 
@@ -92,12 +94,17 @@ std::vector<Append::Problem> Append::odd_problems() {
 }
 
 std::span<const Append::Variant> Append::variants() {
-  static const Variant table[] = {
+  static const Variant cpu[] = {
       {.name = "ref", .run = append_ref},
       {.name = "cpu", .run = append_cpu},
       {.name = "cpu_simd", .available = is_wide_or_bf16, .run = append_simd},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<Variant>(cpu, append_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::vattention

@@ -35,7 +35,7 @@ struct Append {
   static Check check(const Problem& problem, const Args& got,
                      const Args& want);  ///< bit for bit, all of the cache
   static std::vector<Problem> odd_problems();
-  static std::span<const Variant> variants();  ///< ref, cpu, cpu_simd (f32 and bf16)
+  static std::span<const Variant> variants();  ///< ref, cpu, cpu_simd (f32 and bf16), cuda
 };
 
 void append_ref(const Append::Problem& problem, const Append::Args& args);

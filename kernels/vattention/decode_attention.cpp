@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernels/vattention/decode_attention_cuda.hpp"
+
 namespace trisect::vattention {
 namespace {
 
@@ -97,13 +99,18 @@ std::vector<Problem> DecodeAttention::odd_problems() {
 std::span<const DecodeAttention::Variant> DecodeAttention::variants() {
   constexpr auto kRef = run<dense::attention_ref, &Args::contiguous>;
   constexpr auto kRefPaged = run<dense::attention_ref, &Args::paged>;
-  static const Variant table[] = {
+  static const Variant cpu[] = {
       {.name = "ref", .run = kRef},
       {.name = "ref_paged", .run = kRefPaged, .ref = kRefPaged},
       {.name = "cpu_paged", .run = run<dense::attention_cpu_rows, &Args::paged>, .ref = kRefPaged},
       {.name = "cpu_contiguous", .run = run<dense::attention_cpu_rows, &Args::contiguous>},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<Variant>(cpu, decode_attention_cuda_variants(kRefPaged));
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::vattention

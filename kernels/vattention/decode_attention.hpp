@@ -38,7 +38,8 @@ struct DecodeAttention {
   static Cost cost(const Problem& problem);
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  static std::span<const Variant> variants();  ///< ref and ref_paged judge cpu_contiguous and cpu_paged
+  /// ref and ref_paged judge cpu_contiguous and cpu_paged, cuda_contiguous and cuda_paged.
+  static std::span<const Variant> variants();
 };
 
 }  // namespace trisect::vattention

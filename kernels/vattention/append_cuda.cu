@@ -1,0 +1,105 @@
+// The rows of a step into the cache. Each thread rounds 16 bytes' worth of elements and stores them at once;
+// a row's place is looked up by all of its threads, from the first-level cache after the first.
+//
+// Launch: 128 threads, grid (elements of a row / 128 threads, rows, keys and values). No shared memory.
+#include <cuda_fp16.h>
+
+#include "kernels/core/cuda/error.hpp"
+#include "kernels/core/cuda/stream.hpp"
+#include "kernels/vattention/append_cuda.hpp"
+#include "kernels/vattention/kv_place.cuh"
+
+namespace trisect::vattention {
+namespace {
+
+constexpr int kThreads = 128;
+
+struct Rows {
+  const float *keys, *values;
+  std::int64_t keys_stride, values_stride;  // elements
+  const std::int32_t *slot, *position;
+  dense::KvSpan kv;
+  int width;
+};
+
+__device__ void narrow(float from, float& to) { to = from; }
+/// As to_f16() and to_bf16() do, NaN included.
+__device__ void narrow(float from, f16& to) {
+  const auto sign = static_cast<std::uint16_t>(__float_as_uint(from) >> 16 & 0x8000u);
+  to.bits = isnan(from) ? sign | 0x7e00u : __half_as_ushort(__float2half_rn(from));
+}
+__device__ void narrow(float from, bf16& to) {
+  const std::uint32_t bits = __float_as_uint(from);
+  const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
+  to.bits =
+      static_cast<std::uint16_t>(is_nan ? bits >> 16 | 0x40u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+template <class T, int kVector>
+__global__ void __launch_bounds__(kThreads) append_rows_kernel(Rows rows) {
+  struct alignas(sizeof(T) * kVector) To {
+    T element[kVector];
+  };
+  struct alignas(kVector == 1 ? 4 : 16) From {
+    float element[kVector == 1 ? 1 : 4];
+  };
+  constexpr int kOfFrom = kVector == 1 ? 1 : 4;
+  const int at = static_cast<int>(blockIdx.x * kThreads + threadIdx.x) * kVector,
+            row = static_cast<int>(blockIdx.y);
+  if (at >= rows.width) return;
+  const bool is_keys = blockIdx.z == 0;
+  const float* const from =
+      (is_keys ? rows.keys + row * rows.keys_stride : rows.values + row * rows.values_stride) + at;
+  To to;
+#pragma unroll
+  for (int part = 0; part < kVector / kOfFrom; ++part) {
+    const From four = reinterpret_cast<const From*>(from)[part];
+#pragma unroll
+    for (int i = 0; i < kOfFrom; ++i) narrow(four.element[i], to.element[part * kOfFrom + i]);
+  }
+  std::byte* const base = const_cast<std::byte*>(is_keys ? rows.kv.k : rows.kv.v);
+  T* const place = reinterpret_cast<T*>(base + place_of(rows.kv, rows.slot[row], rows.position[row])) + at;
+  *reinterpret_cast<To*>(place) = to;
+}
+
+template <class T>
+void launch(const Append::Args& a) {
+  constexpr int kVector = 16 / static_cast<int>(sizeof(T));
+  const int width = static_cast<int>(a.keys.cols);
+  const Rows rows{a.keys.row<float>(),        a.values.row<float>(),          a.keys.stride, a.values.stride,
+                  a.slot.row<std::int32_t>(), a.position.row<std::int32_t>(), a.kv,          width};
+  const bool aligned =
+      width % kVector == 0 && is_aligned(a.kv, 16) && is_aligned(a.keys, 16) && is_aligned(a.values, 16);
+  const int threads = aligned ? width / kVector : width;
+  const dim3 grid(static_cast<unsigned>((threads + kThreads - 1) / kThreads),
+                  static_cast<unsigned>(a.keys.rows), 2);
+  const cudaStream_t stream = cuda::current_stream().get();
+  aligned ? append_rows_kernel<T, kVector><<<grid, kThreads, 0, stream>>>(rows)
+          : append_rows_kernel<T, 1><<<grid, kThreads, 0, stream>>>(rows);
+  TRISECT_CUDA_LAUNCHED(append_rows_kernel);
+}
+
+}  // namespace
+
+void append_cuda(const Append::Problem&, const Append::Args& args) {
+  if (args.keys.rows == 0) return;
+  switch (args.kv.dtype) {
+    case Dtype::kF32:
+      return launch<float>(args);
+    case Dtype::kBf16:
+      return launch<bf16>(args);
+    case Dtype::kF16:
+      return launch<f16>(args);
+    case Dtype::kI32:
+      usage_error("a KV cache of i32");
+  }
+}
+
+std::span<const Append::Variant> append_cuda_variants() {
+  static const Append::Variant table[] = {
+      {.name = "cuda", .device = Device::kCuda, .available = on_cuda, .run = append_cuda},
+  };
+  return table;
+}
+
+}  // namespace trisect::vattention
