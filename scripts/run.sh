@@ -14,7 +14,7 @@ step() { printf '\n== %s\n' "$*" >&2; }
 step "1/4 kernels: LaRoSA at phi-2's shapes"
 device=cpu
 if compgen -G '/dev/nvidia[0-9]' >/dev/null; then device=all; fi
-$bin/microbench --shapes=phi2 --device=$device --benchmark_filter='^larosa/' --out="$out/microbench"
+$bin/microbench --shapes=phi2 --device=$device --benchmark_filter='^(larosa|dense/copy)/' --out="$out/microbench"
 
 step "2/4 generation: phi-mini with and without LaRoSA"
 $bin/phi2 compare --larosa-sparsity 0.4 --out "$out/compare"

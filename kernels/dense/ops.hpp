@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "kernels/dense/attention.hpp"
+#include "kernels/dense/copy.hpp"
 #include "kernels/dense/embedding.hpp"
 #include "kernels/dense/gelu.hpp"
 #include "kernels/dense/gemm.hpp"
@@ -13,6 +14,6 @@
 
 namespace trisect::dense {
 
-using Ops = std::tuple<Gemv, Gemm, Layernorm, Rope, Gelu, Attention, Embedding>;
+using Ops = std::tuple<Copy, Gemv, Gemm, Layernorm, Rope, Gelu, Attention, Embedding>;
 
 }  // namespace trisect::dense

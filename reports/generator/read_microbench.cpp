@@ -104,6 +104,18 @@ void add_times(const Samples* samples, bool interrupted, const std::string& wher
   }
 }
 
+/// What a GPU's rows are held against: the fastest copy of the run.
+void add_copy_bandwidth(MicrobenchRun& run) {
+  std::optional<double> best;
+  for (const Row& row : run.rows) {
+    if (row.device != "cpu" && row.op == "dense/copy" && row.gbps() && (!best || *row.gbps() > *best))
+      best = row.gbps();
+  }
+  for (Row& row : run.rows) {
+    if (row.device != "cpu") row.probe_gbps = best;
+  }
+}
+
 std::optional<double> around(const Group& group) {
   if (group.probe_before_gbps && group.probe_after_gbps)
     return (*group.probe_before_gbps + *group.probe_after_gbps) / 2;
@@ -166,6 +178,7 @@ MicrobenchRun read_microbench(const std::filesystem::path& directory,
     }
     run.rows.push_back(std::move(row));
   }
+  add_copy_bandwidth(run);
   for (const auto& [name, unused] : samples) {
     if (known.count(name) == 0) {
       environment_error("{}: '{}' has no row in {} beside it, so nothing says that it was checked",

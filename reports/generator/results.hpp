@@ -62,7 +62,7 @@ struct Row {
   std::optional<Summary> time_ns;
   std::map<int, double> sample_ns;          ///< by repetition; of `time_ns`
   std::map<std::string, Summary> stage_ns;  ///< rotate, topk, scatter, unrotate, product
-  std::optional<double> probe_gbps;         ///< read bandwidth of the machine around this row; of the CPU's rows
+  std::optional<double> probe_gbps;         ///< of memory: read around this row, or on a GPU copied in this run
   std::size_t run = 0;                      ///< index into Results::runs
 
   std::string family() const { return op.substr(0, op.find('/')); }
