@@ -1,11 +1,12 @@
 // The rows of a step into the cache. Each thread rounds 16 bytes' worth of elements and stores them at once;
 // a row's place is looked up by all of its threads, from the first-level cache after the first.
 //
-// Launch: 128 threads, grid (elements of a row / 128 threads, rows, keys and values). No shared memory.
+// Launch: 128 threads, grid (elements of a row / 4 / 128, rows, keys and values). No shared memory.
 #include <cuda_fp16.h>
 
 #include "kernels/core/cuda/error.hpp"
 #include "kernels/core/cuda/stream.hpp"
+#include "kernels/dense/row_product.cuh"
 #include "kernels/vattention/append_cuda.hpp"
 #include "kernels/vattention/kv_place.cuh"
 
@@ -37,39 +38,30 @@ __device__ void narrow(float from, bf16& to) {
 
 template <class T, int kVector>
 __global__ void __launch_bounds__(kThreads) append_rows_kernel(Rows rows) {
-  struct alignas(sizeof(T) * kVector) To {
-    T element[kVector];
-  };
-  struct alignas(kVector == 1 ? 4 : 16) From {
-    float element[kVector == 1 ? 1 : 4];
-  };
-  constexpr int kOfFrom = kVector == 1 ? 1 : 4;
-  const int at = static_cast<int>(blockIdx.x * kThreads + threadIdx.x) * kVector,
-            row = static_cast<int>(blockIdx.y);
+  using dense::Pack;
+  const int at = static_cast<int>(blockIdx.x * kThreads + threadIdx.x) * kVector;
+  const int row = static_cast<int>(blockIdx.y);
   if (at >= rows.width) return;
   const bool is_keys = blockIdx.z == 0;
   const float* const from =
       (is_keys ? rows.keys + row * rows.keys_stride : rows.values + row * rows.values_stride) + at;
-  To to;
+  const auto wide = *reinterpret_cast<const Pack<float, kVector>*>(from);
+  Pack<T, kVector> to;
 #pragma unroll
-  for (int part = 0; part < kVector / kOfFrom; ++part) {
-    const From four = reinterpret_cast<const From*>(from)[part];
-#pragma unroll
-    for (int i = 0; i < kOfFrom; ++i) narrow(four.element[i], to.element[part * kOfFrom + i]);
-  }
+  for (int i = 0; i < kVector; ++i) narrow(wide.element[i], to.element[i]);
   std::byte* const base = const_cast<std::byte*>(is_keys ? rows.kv.k : rows.kv.v);
   T* const place = reinterpret_cast<T*>(base + place_of(rows.kv, rows.slot[row], rows.position[row])) + at;
-  *reinterpret_cast<To*>(place) = to;
+  *reinterpret_cast<Pack<T, kVector>*>(place) = to;
 }
 
 template <class T>
 void launch(const Append::Args& a) {
-  constexpr int kVector = 16 / static_cast<int>(sizeof(T));
+  constexpr int kVector = 4;
   const int width = static_cast<int>(a.keys.cols);
   const Rows rows{a.keys.row<float>(),        a.values.row<float>(),          a.keys.stride, a.values.stride,
                   a.slot.row<std::int32_t>(), a.position.row<std::int32_t>(), a.kv,          width};
-  const bool aligned =
-      width % kVector == 0 && is_aligned(a.kv, 16) && is_aligned(a.keys, 16) && is_aligned(a.values, 16);
+  const bool aligned = width % kVector == 0 && is_aligned(a.kv, kVector * sizeof(T)) &&
+                       is_aligned(a.keys, 16) && is_aligned(a.values, 16);
   const int threads = aligned ? width / kVector : width;
   const dim3 grid(static_cast<unsigned>((threads + kThreads - 1) / kThreads),
                   static_cast<unsigned>(a.keys.rows), 2);

@@ -12,154 +12,24 @@
 //
 // Launch: split 128 threads, grid (groups of heads, blocks of keys of the longest row, rows); blocks beyond a
 // row's end return at once. Merge 256 threads, grid (heads x elements / 256, rows). Shared memory: split
-// 4 x (heads' elements + padding) floats, 4.7 KB at head sizes 64 and 80; merge none.
+// 5.6 KB for 16 bits, 3.6 KB for f32, both at head sizes 64 and 80; merge none.
 #include <cmath>
 
 #include "kernels/core/cuda/error.hpp"
 #include "kernels/core/cuda/stream.hpp"
-#include "kernels/dense/row_product.cuh"
 #include "kernels/vattention/decode_attention_cuda.hpp"
-#include "kernels/vattention/kv_place.cuh"
+#include "kernels/vattention/decode_attention_warp.cuh"
 
 namespace trisect::vattention {
 namespace {
 
-using dense::load_once;
-using dense::Pack;
-using dense::widened;
-
-constexpr int kWarps = 4, kThreads = 32 * kWarps, kKeysOfWarp = 32, kBlockKeys = kWarps * kKeysOfWarp;
 constexpr int kMergeThreads = 256;
-
-struct Query {
-  const float* q;
-  std::int64_t q_stride;
-  float* out;
-  std::int64_t out_stride;
-  const std::int32_t *slot, *position;
-  dense::KvSpan kv;
-  int heads, head_dim, context;
-  float scale;  // of scores, in powers of two
-  float*
-      sums;  // [row][block of keys][head][head_dim]: values, weighted relative to the block's largest score
-  float2* state;  // [row][block of keys][head]: that score, and the sum of the weights
-
-  __device__ int blocks() const { return (context + kBlockKeys - 1) / kBlockKeys; }
-  __device__ std::int64_t place(int row, int block, int head) const {
-    return (std::int64_t{row} * blocks() + block) * heads + head;
-  }
-};
-
-/// A head is spread over kLanes lanes, kItems packs of kVector elements each; kHeads of them over a warp.
-template <class Element, int kVectorOf, int kLanesOf, int kItemsOf>
-struct Layout {
-  using T = Element;
-  static constexpr int kVector = kVectorOf, kLanes = kLanesOf, kItems = kItemsOf;
-  static constexpr int kElements = kVector * kItems, kHeads = 32 / kLanes;
-  /// Tokens whose rows are read before the first is used.
-  static constexpr int kAhead = kElements <= 8 && kItems <= 2 ? 8 : 4;
-  /// Whether all of the lanes' elements belong to the head.
-  static constexpr bool kIsExact = kVector > 1;
-};
-
-/// Over the lanes of a head, the same in all of them. All of a warp call it.
-template <int kLanes>
-__device__ float sum_over_head(float x, int lane) {
-  if constexpr ((kLanes & (kLanes - 1)) == 0) {
-#pragma unroll
-    for (int step = kLanes / 2; step > 0; step /= 2) x += __shfl_xor_sync(~0u, x, step);
-    return x;
-  } else {
-    constexpr int kStep = kLanes > 16 ? 16 : 8;  // the largest power of two below
-    static_assert(kStep < kLanes && kLanes <= 2 * kStep);
-    const int within = lane % kLanes;
-#pragma unroll
-    for (int step = kStep; step > 0; step /= 2) {
-      const float other = __shfl_sync(~0u, x, lane + step);
-      if (within + step < kLanes) x += other;
-    }
-    return __shfl_sync(~0u, x, lane - within);
-  }
-}
-
-/// What a warp knows of its keys so far.
-template <class L>
-struct Running {
-  float largest = -INFINITY, total = 0;
-  float sums[L::kElements] = {};
-};
-
-/// `count` keys from `first` on.
-template <class L, bool kIsPaged>
-__device__ void attend(const Query& a, int row, int first, int count, bool is_active, int head, int within,
-                       Running<L>& run) {
-  using T = typename L::T;
-  const int lane = static_cast<int>(threadIdx.x % 32), n = a.head_dim;
-  const auto element = [&](int item) { return (item * L::kLanes + within) * L::kVector; };
-  const auto is_inside = [&](int item) { return is_active && (L::kIsExact || element(item) < n); };
-  float q[L::kElements] = {};
-#pragma unroll
-  for (int i = 0; i < L::kItems; ++i) {
-    if (!is_inside(i)) continue;
-#pragma unroll
-    for (int v = 0; v < L::kVector; ++v)
-      q[i * L::kVector + v] = a.scale * a.q[row * a.q_stride + head * n + element(i) + v];
-  }
-  const std::int32_t slot = a.slot[row];
-  const std::int64_t place = place_of(a.kv, slot, kIsPaged ? first + min(lane, count - 1) : first);
-  for (int begin = 0; begin < count; begin += L::kAhead) {
-    Pack<T, L::kVector> k[L::kAhead][L::kItems] = {}, v[L::kAhead][L::kItems] = {};
-#pragma unroll
-    for (int u = 0; u < L::kAhead; ++u) {
-      std::int64_t offset = place + (begin + u) * a.kv.token;
-      if constexpr (kIsPaged) offset = __shfl_sync(~0u, place, begin + u);
-      if (begin + u >= count) continue;
-#pragma unroll
-      for (int i = 0; i < L::kItems; ++i) {
-        if (!is_inside(i)) continue;
-        const std::int64_t at = offset + (head * n + element(i)) * static_cast<int>(sizeof(T));
-        k[u][i] = load_once<T, L::kVector>(reinterpret_cast<const T*>(a.kv.k + at));
-        v[u][i] = load_once<T, L::kVector>(reinterpret_cast<const T*>(a.kv.v + at));
-      }
-    }
-    float score[L::kAhead], largest = run.largest;
-#pragma unroll
-    for (int u = 0; u < L::kAhead; ++u) {
-      float product = 0;
-#pragma unroll
-      for (int i = 0; i < L::kItems; ++i) {
-#pragma unroll
-        for (int e = 0; e < L::kVector; ++e)
-          product = fmaf(q[i * L::kVector + e], widened(k[u][i].element[e]), product);
-      }
-      score[u] = sum_over_head<L::kLanes>(product, lane);
-      if (begin + u >= count) score[u] = -INFINITY;
-      largest = fmaxf(largest, score[u]);
-    }
-    const float shrink = exp2f(run.largest - largest);
-    run.largest = largest;
-    run.total *= shrink;
-#pragma unroll
-    for (int e = 0; e < L::kElements; ++e) run.sums[e] *= shrink;
-#pragma unroll
-    for (int u = 0; u < L::kAhead; ++u) {
-      const float weight = exp2f(score[u] - largest);
-      run.total += weight;
-#pragma unroll
-      for (int i = 0; i < L::kItems; ++i) {
-#pragma unroll
-        for (int e = 0; e < L::kVector; ++e) {
-          float& sum = run.sums[i * L::kVector + e];
-          sum = fmaf(weight, widened(v[u][i].element[e]), sum);
-        }
-      }
-    }
-  }
-}
 
 template <class L, bool kIsPaged>
 __global__ void __launch_bounds__(kThreads) decode_attention_split_kernel(Query a) {
-  __shared__ float sums[kWarps][L::kElements][33];  // lanes a bank apart, elements too
+  // Lanes write side by side; an element lies so far from the next that reading them in order meets no bank
+  // twice.
+  __shared__ float sums[kWarps][L::kElements][32 + (L::kIsExact ? 32 / L::kVector : 1)];
   __shared__ float2 state[kWarps][32];
   const int row = static_cast<int>(blockIdx.z), block = static_cast<int>(blockIdx.y);
   const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
@@ -237,10 +107,10 @@ void split(const Query& a, int rows) {
 }
 
 template <class T>
-void split_as(const Query& a, int rows) {
+void split_as(const Query& a, bool is_wide, int rows) {
   constexpr int kVector = 16 / static_cast<int>(sizeof(T));
-  if (is_aligned(a.kv, 16) && a.head_dim == 80) return split<Layout<T, kVector, 80 / kVector, 1>>(a, rows);
-  if (is_aligned(a.kv, 16) && a.head_dim == 64) return split<Layout<T, kVector, 64 / kVector, 1>>(a, rows);
+  if (is_wide && a.head_dim == 80) return split<Layout<T, kVector, 80 / kVector, 1>>(a, rows);
+  if (is_wide && a.head_dim == 64) return split<Layout<T, kVector, 64 / kVector, 1>>(a, rows);
   if (a.head_dim <= 64) return split<Layout<T, 1, 32, 2>>(a, rows);
   if (a.head_dim <= kLargestCudaHead) return split<Layout<T, 1, 32, kLargestCudaHead / 32>>(a, rows);
   usage_error("decode_attention_cuda takes heads of at most {} elements, not {}", kLargestCudaHead,
@@ -274,15 +144,16 @@ void decode_attention_cuda(const dense::Attention::Problem& p, const dense::Atte
     a.state = reinterpret_cast<float2*>(scratch);
     a.sums = reinterpret_cast<float*>(scratch + places * sizeof(float2));
   }
+  const bool is_wide = is_aligned(args.kv, 16) && is_aligned(args.q, 16);
   switch (args.kv.dtype) {
     case Dtype::kF32:
-      split_as<float>(a, rows);
+      split_as<float>(a, is_wide, rows);
       break;
     case Dtype::kBf16:
-      split_as<bf16>(a, rows);
+      split_as<bf16>(a, is_wide, rows);
       break;
     case Dtype::kF16:
-      split_as<f16>(a, rows);
+      split_as<f16>(a, is_wide, rows);
       break;
     case Dtype::kI32:
       usage_error("keys and values of i32");

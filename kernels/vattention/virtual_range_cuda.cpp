@@ -40,7 +40,10 @@ class CudaBacking final : public RangeBacking {
         stride_(stride),
         reserved_(stride * static_cast<std::size_t>(segments)) {
     enter(device_);
-    check(calls_.reserve(&base_, reserved_, 0, 0, 0),
+    CUresult status = calls_.reserve(&base_, reserved_, 0, 0, 0);
+    if (status == CUDA_ERROR_INVALID_VALUE)
+      status = CUDA_ERROR_OUT_OF_MEMORY;  // more than any address reaches
+    check(status,
           fmt::format("cannot reserve {:.1f} MB of device addresses", static_cast<double>(reserved_) / 1e6));
     try {
       granules_.resize(reserved_ / granule_);

@@ -1,16 +1,7 @@
 // KV caches on a device: what every policy promises, under random operations, and when memory is refused.
-#include <cuda_runtime_api.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <cstdlib>
-#include <numeric>
-#include <optional>
 
-#include "kernels/core/cuda/error.hpp"
-#include "kernels/core/error.hpp"
-#include "kernels/core/random.hpp"
-#include "kernels/vattention/kv_cache.hpp"
+#include "tests/kernels/vattention/kv_cache_on_device.hpp"
 #include "tests/kernels/vattention/vmm_faults.hpp"
 
 namespace trisect::vattention {
@@ -18,76 +9,6 @@ namespace {
 
 constexpr KvPolicy kAll[] = {KvPolicy::kStatic, KvPolicy::kGrowing, KvPolicy::kPaged, KvPolicy::kVattention,
                              KvPolicy::kTracked};
-
-/// A token of 2 layers of 48 heads of 80 f32, 30720 bytes: 68 tokens and a bit fill a granule of 2 MiB.
-KvOptions large() {
-  return {.shape = {.layers = 2, .heads = 48, .head_dim = 80, .dtype = Dtype::kF32},
-          .device = Device::kCuda,
-          .slots = 4,
-          .tokens = 300};
-}
-
-void extend(KvCache& cache, int slot, int to) {
-  const auto count = static_cast<std::size_t>(to - cache.length(slot));
-  std::vector<std::int32_t> slots(count, slot), positions(count);
-  std::iota(positions.begin(), positions.end(), cache.length(slot));
-  cache.prepare(slots, positions);
-}
-
-/// KvSpan::offset() where the table is on the device.
-std::int64_t offset(const dense::KvSpan& kv, int slot, int token) {
-  if (kv.table == nullptr) return kv.offset(slot, token);
-  std::int32_t page = 0;
-  cuda_memory().download(&page, kv.table + slot * kv.table_stride + token / kv.page_tokens, sizeof page);
-  return page * kv.slot + token % kv.page_tokens * kv.token;
-}
-
-/// Calls body(row, part) for the keys and the values of a token in every layer.
-template <class Body>
-void each_row(const KvCache& cache, const KvShape& shape, int slot, int token, const Body& body) {
-  for (int layer = 0; layer < shape.layers; ++layer) {
-    const dense::KvSpan kv = cache.layer(layer);
-    const std::int64_t at = offset(kv, slot, token);
-    body(const_cast<std::byte*>(kv.k) + at, 2 * layer);
-    body(const_cast<std::byte*>(kv.v) + at, 2 * layer + 1);
-  }
-}
-
-std::uint8_t mark(std::uint64_t sequence, int token, int part) {
-  return static_cast<std::uint8_t>(1 + random_bits(sequence, static_cast<std::uint64_t>(token * 64 + part)) %
-                                           255);
-}
-
-/// Queued, as a kernel would.
-void write(const KvCache& cache, const KvShape& shape, int slot, int token, std::uint64_t sequence) {
-  each_row(cache, shape, slot, token, [&](std::byte* at, int part) {
-    TRISECT_CUDA_CALL(
-        cudaMemsetAsync(at, mark(sequence, token, part), shape.row_bytes(), cuda::current_stream().get()));
-  });
-}
-
-::testing::AssertionResult holds(const KvCache& cache, const KvShape& shape, int slot, int token,
-                                 std::optional<std::uint64_t> sequence) {
-  ::testing::AssertionResult result = ::testing::AssertionSuccess();
-  std::vector<std::byte> row(shape.row_bytes());
-  each_row(cache, shape, slot, token, [&](const std::byte* at, int part) {
-    const std::byte want{sequence ? mark(*sequence, token, part) : std::uint8_t{0}};
-    cuda_memory().download(row.data(), at, row.size());
-    for (std::size_t i = 0; i < row.size() && result; ++i) {
-      if (row[i] != want) {
-        result = ::testing::AssertionFailure()
-                 << "token " << token << " of slot " << slot << ", part " << part << ", byte " << i << ": "
-                 << int(row[i]) << " instead of " << int(want);
-      }
-    }
-  });
-  return result;
-}
-
-void expect_driver_agrees(const KvCache& cache) {
-  cache.settle();
-  EXPECT_EQ(cache.usage().committed, cache.resident());
-}
 
 class CudaPolicies : public ::testing::TestWithParam<KvPolicy> {
  protected:
@@ -326,101 +247,6 @@ TEST_P(CudaPolicies, RefuseTheirWholeBudgetOfAFullDevice) {
 TEST(CudaLazy, IsForTheCpu) {
   if (!why_no_cuda().empty()) GTEST_SKIP() << why_no_cuda();
   EXPECT_THROW(make_kv_cache(KvPolicy::kLazy, large()), Error);
-}
-
-// ---- what vattention adds ----
-
-class CudaVattention : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!why_no_cuda().empty()) GTEST_SKIP() << why_no_cuda();
-    granule_ = bytes_of(Granule::kSmall, Device::kCuda);
-  }
-  std::size_t granule_ = 0;
-};
-
-TEST_F(CudaVattention, OneStepOfGrowthMapsTwoGranulesWhateverTheLayers) {
-  const VmmFaults faults;
-  KvOptions options = large();
-  options.shape = {.layers = 32, .heads = 4, .head_dim = 40, .dtype = Dtype::kF32};  // 20 KiB a token
-  options.background = false;
-  options.ahead_tokens = 0;
-  const auto cache = make_kv_cache(KvPolicy::kVattention, options);
-  const int slot = cache->acquire(300);
-  for (int tokens = 1; tokens <= 300; ++tokens) {
-    const int before = faults.made(VmmFaults::kMap);
-    extend(*cache, slot, tokens);
-    const int mapped = faults.made(VmmFaults::kMap) - before;
-    ASSERT_TRUE(mapped == 0 || mapped == 2) << mapped << " at token " << tokens;
-    ASSERT_LE(cache->usage().fragmentation(), 2 * granule_);
-  }
-  EXPECT_EQ(faults.made(VmmFaults::kMap), 6);
-}
-
-TEST_F(CudaVattention, TheWorkerMapsAheadOfTheSequence) {
-  KvOptions options = large();
-  const auto cache = make_kv_cache(KvPolicy::kVattention, options);
-  const int slot = cache->acquire(300);
-  extend(*cache, slot, 1);
-  cache->settle();
-  const std::uint64_t commits = cache->work().commits;
-  for (int tokens = 2; tokens <= 300; ++tokens) {
-    extend(*cache, slot, tokens);
-    cache->settle();  // stands for the time that a step computes
-  }
-  EXPECT_EQ(cache->work().commits, commits) << "no step waited for memory";
-  EXPECT_GT(cache->work().background_commits, 0u);
-}
-
-TEST_F(CudaVattention, ReturnsToTheParkedBudget) {
-  for (const std::size_t budget : {std::size_t{0}, 6 * granule_, std::numeric_limits<std::size_t>::max()}) {
-    for (const bool background : {false, true}) {
-      KvOptions options = large();
-      options.parked_budget = budget;
-      options.background = background;
-      const auto cache = make_kv_cache(KvPolicy::kVattention, options);
-      for (int i = 0; i < 4; ++i) extend(*cache, cache->acquire(300), 60 * (i + 1));
-      cache->settle();
-      const std::size_t before = cache->usage().committed;
-      for (int slot = 0; slot < 4; ++slot) cache->release(slot);
-      cache->settle();
-      EXPECT_EQ(cache->usage().committed, std::min(before, budget));
-      EXPECT_EQ(cache->usage().parked, cache->usage().committed);
-      EXPECT_EQ(cache->usage().committed, cache->resident());
-    }
-  }
-}
-
-TEST_F(CudaVattention, ParkedMemoryCostsTheNextSequenceNoCall) {
-  const VmmFaults faults;
-  KvOptions options = large();
-  options.ahead_tokens = 0;
-  const auto cache = make_kv_cache(KvPolicy::kVattention, options);
-  const int first = cache->acquire(300);
-  extend(*cache, first, 300);
-  cache->release(first);
-  const int mapped = faults.made(VmmFaults::kMap);
-  const int second = cache->acquire(280);
-  EXPECT_EQ(second, first);
-  extend(*cache, second, 280);
-  EXPECT_EQ(faults.made(VmmFaults::kMap), mapped);
-}
-
-TEST_F(CudaVattention, UnderABudgetHandlesMoveFromSlotToSlot) {
-  const VmmFaults faults;
-  KvOptions options = large();
-  options.ahead_tokens = 0;
-  options.budget = 10 * granule_;  // a slot has ten
-  const auto cache = make_kv_cache(KvPolicy::kVattention, options);
-  const int a = cache->acquire(300), b = cache->acquire(300);
-  extend(*cache, a, 300);
-  ASSERT_EQ(cache->usage().committed, options.budget);
-  cache->release(a);
-  const int created = faults.made(VmmFaults::kCreate);
-  extend(*cache, b, 300);
-  EXPECT_EQ(faults.made(VmmFaults::kCreate), created);
-  EXPECT_EQ(cache->usage().committed, options.budget);
-  EXPECT_EQ(cache->resident(), options.budget);
 }
 
 }  // namespace
