@@ -21,6 +21,7 @@ struct Gemv {
     View y;                   ///< f32 [1][out]; must not overlap the others
     bool accumulate = false;  ///< y += instead of y =
     std::shared_ptr<void> prepared;  ///< packed weights, for the variant that wants them
+    View next = {};                  ///< weights that the next product will read, or empty: a hint
   };
   using Variant = VariantOf<Problem, Args>;
 

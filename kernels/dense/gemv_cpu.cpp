@@ -16,7 +16,8 @@ void all_rows(const Gemv::Problem& problem, const Gemv::Args& args) {
            .count = problem.in,
            .bias = args.bias ? args.bias.row<float>() : nullptr,
            .y = args.y.row<float>(),
-           .accumulate = args.accumulate});
+           .accumulate = args.accumulate,
+           .next = args.next});
 }
 
 void onednn_plain(const Gemv::Problem&, const Gemv::Args& args) {
@@ -57,7 +58,8 @@ Gemv::Args Gemv::make(const Problem& p, Arena& arena) {
           arena.input(Dtype::kF32, 1, p.out),
           arena.output(Dtype::kF32, 1, p.out),
           false,
-          nullptr};
+          nullptr,
+          {}};
 }
 
 Check Gemv::check(const Problem& p, const Args& got, const Args& want) {

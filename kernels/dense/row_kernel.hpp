@@ -18,6 +18,7 @@ struct RowProduct {
   const float* bias = nullptr;  ///< `out` values added once, or null
   float* y = nullptr;           ///< [tokens][out] results; must not overlap any operand
   bool accumulate = false;      ///< y += instead of y =
+  View next = {};  ///< what is read after this, or empty: threads that are done early begin with it
   int tokens = 1;
   std::int64_t value_stride = 0, y_stride = 0;  ///< from one token to the next
 };

@@ -21,6 +21,11 @@ class DenseProjection : public Projection {
   View normalize(const View& x, const View& gain, const View& bias);
   const LayerWeights& layer(int index) const { return weights_.layers[static_cast<std::size_t>(index)]; }
   void gelu_h(const View& attention_h);
+  /// The weights of the layer behind, or the head.
+  const View& read_after(int index) const {
+    const std::size_t next = static_cast<std::size_t>(index) + 1;
+    return next < weights_.layers.size() ? weights_.layers[next].qkvh : weights_.head;
+  }
 
   const Weights& weights_;
   StageClock& clock_;
@@ -29,7 +34,9 @@ class DenseProjection : public Projection {
   Buffer normed_;
 };
 
-/// y = x w + bias, or y += with `accumulate`, by the kernels that suit the number of rows.
-void multiply(const View& x, const View& w, const View& bias, const View& y, bool accumulate = false);
+/// y = x w + bias, or y += with `accumulate`, by the kernels that suit the number of rows. `next`: weights
+/// that are read after w, as a hint.
+void multiply(const View& x, const View& w, const View& bias, const View& y, bool accumulate = false,
+              const View& next = {});
 
 }  // namespace trisect::phi2
