@@ -1,4 +1,5 @@
 #include "kernels/dense/embedding.hpp"
+#include "kernels/dense/elementwise_cuda.hpp"
 
 namespace trisect::dense {
 
@@ -42,11 +43,16 @@ std::vector<Embedding::Problem> Embedding::odd_problems() {
 }
 
 std::span<const VariantOf<Embedding::Problem, Embedding::Args>> Embedding::variants() {
-  static const VariantOf<Problem, Args> table[] = {
+  static const VariantOf<Problem, Args> cpu[] = {
       {.name = "ref", .run = embedding_ref},
       {.name = "cpu_rows", .run = embedding_cpu},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<VariantOf<Problem, Args>>(cpu, embedding_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::dense

@@ -6,6 +6,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/dense/gelu.hpp"
+#include "kernels/dense/elementwise_cuda.hpp"
 #include "kernels/dense/simd_inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -64,11 +65,16 @@ std::vector<Gelu::Problem> Gelu::odd_problems() {
 }
 
 std::span<const VariantOf<Gelu::Problem, Gelu::Args>> Gelu::variants() {
-  static const VariantOf<Problem, Args> table[] = {
+  static const VariantOf<Problem, Args> cpu[] = {
       {.name = "ref", .run = gelu_ref},
       {.name = "cpu_simd", .run = gelu_cpu},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<VariantOf<Problem, Args>>(cpu, gelu_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::dense

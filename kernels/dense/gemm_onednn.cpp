@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernels/dense/gemm.hpp"
+#include "kernels/dense/gemm_cuda.hpp"
 #include "kernels/dense/gemv.hpp"
 #include "kernels/dense/onednn.hpp"
 #include "kernels/dense/row_kernel.hpp"
@@ -77,7 +78,7 @@ std::vector<Gemm::Problem> Gemm::odd_problems() {
 }
 
 std::span<const VariantOf<Gemm::Problem, Gemm::Args>> Gemm::variants() {
-  static const VariantOf<Problem, Args> table[] = {
+  static const VariantOf<Problem, Args> cpu[] = {
       {.name = "ref", .run = gemm_ref},
       {.name = "onednn_packed",
        .available = [](const Problem& p) { return onednn_supports(p.dtype); },
@@ -91,7 +92,12 @@ std::span<const VariantOf<Gemm::Problem, Gemm::Args>> Gemm::variants() {
        .available = [](const Problem& p) { return with_few_rows(p, row_product_bf16_runs(p.dtype)); },
        .run = few_rows<row_product_bf16>},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<VariantOf<Problem, Args>>(cpu, gemm_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::dense

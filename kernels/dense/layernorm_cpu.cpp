@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "kernels/dense/layernorm.hpp"
+#include "kernels/dense/elementwise_cuda.hpp"
 #include "kernels/dense/simd_inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -84,11 +85,16 @@ std::vector<Layernorm::Problem> Layernorm::odd_problems() {
 }
 
 std::span<const VariantOf<Layernorm::Problem, Layernorm::Args>> Layernorm::variants() {
-  static const VariantOf<Problem, Args> table[] = {
+  static const VariantOf<Problem, Args> cpu[] = {
       {.name = "ref", .run = layernorm_ref},
       {.name = "cpu_simd", .run = layernorm_cpu},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<VariantOf<Problem, Args>>(cpu, layernorm_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::dense

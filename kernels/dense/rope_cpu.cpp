@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "kernels/dense/rope.hpp"
+#include "kernels/dense/elementwise_cuda.hpp"
 #include "kernels/dense/simd_inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -78,11 +79,16 @@ std::vector<Rope::Problem> Rope::odd_problems() {
 }
 
 std::span<const VariantOf<Rope::Problem, Rope::Args>> Rope::variants() {
-  static const VariantOf<Problem, Args> table[] = {
+  static const VariantOf<Problem, Args> cpu[] = {
       {.name = "ref", .run = rope_ref},
       {.name = "cpu_simd", .run = rope_cpu},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<VariantOf<Problem, Args>>(cpu, rope_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::dense

@@ -54,11 +54,13 @@ __global__ void __launch_bounds__(kProductThreads, kProductBlocksPerSm)
   product<W, kVector, 1, kProductAhead, kAtomic>(a, source, shared);
 }
 
-/// What an atomic product adds to.
+/// What a product that can only add starts from: the bias, or zeros; on top of y where it accumulates.
 __global__ void __launch_bounds__(256)
-    row_product_start_kernel(const float* bias, float* y, std::int64_t stride, int out) {
+    row_product_start_kernel(const float* bias, float* y, std::int64_t stride, int out, bool accumulate) {
   const int i = static_cast<int>(blockIdx.x * 256 + threadIdx.x);
-  if (i < out) y[blockIdx.y * stride + i] = bias != nullptr ? bias[i] : 0.0f;
+  if (i >= out) return;
+  float& to = y[blockIdx.y * stride + i];
+  to = (accumulate ? to : 0.0f) + (bias != nullptr ? bias[i] : 0.0f);
 }
 
 template <bool kAtomic>
@@ -121,11 +123,11 @@ dim3 threads_for(int columns, int rows) {
   return {static_cast<unsigned>((columns + 255) / 256), static_cast<unsigned>(rows)};
 }
 
-/// y = bias, or nothing to add to; GEMM then adds to it.
+/// GEMM then adds to it.
 void start(const CudaRowProduct& p) {
   const int out = static_cast<int>(p.y.cols), rows = static_cast<int>(p.y.rows);
   row_product_start_kernel<<<threads_for(out, rows), 256, 0, cuda::current_stream().get()>>>(
-      p.bias ? p.bias.row<float>() : nullptr, p.y.row<float>(), p.y.stride, out);
+      p.bias ? p.bias.row<float>() : nullptr, p.y.row<float>(), p.y.stride, out, p.accumulate);
   TRISECT_CUDA_LAUNCHED(row_product_start_kernel);
 }
 
@@ -160,15 +162,13 @@ void row_product_cuda(const CudaRowProduct& p) {
 void row_product_cuda_atomic(const CudaRowProduct& p) {
   if (p.value.rows == 0 || p.y.cols == 0) return;
   if (!p.index) usage_error("row_product_cuda_atomic takes listed rows only");
-  if (p.accumulate && p.bias) usage_error("row_product_cuda_atomic takes a bias or accumulates, not both");
-  if (!p.accumulate) start(p);
+  if (!p.accumulate || p.bias) start(p);
   listed<true>(p);
 }
 
 void row_product_cublas(const CudaRowProduct& p) {
   if (p.value.rows == 0 || p.y.cols == 0) return;
   if (p.index) usage_error("cuBLAS takes all rows of a matrix, not a list of them");
-  if (p.accumulate && p.bias) usage_error("row_product_cublas takes a bias or accumulates, not both");
   const int rows = static_cast<int>(p.value.rows), in = static_cast<int>(p.value.cols),
             out = static_cast<int>(p.y.cols);
   const bool adds = p.accumulate || p.bias;
