@@ -22,8 +22,9 @@ std::unique_ptr<phi2::Tokenizer> own_tokenizer(const phi2::ModelSource& source) 
 }  // namespace
 
 Model find_model(const ModelOptions& options) {
-  if (options.device == "cuda") environment_error("--device cuda: no CUDA kernels in this build");
-  Model model{phi2::find_model(options.model), dtype_from_name(options.dtype), nullptr};
+  const Device device = options.device == "cuda" ? Device::kCuda : Device::kCpu;
+  if (device == Device::kCuda && !why_no_cuda().empty()) environment_error("--device cuda: {}", why_no_cuda());
+  Model model{phi2::find_model(options.model), dtype_from_name(options.dtype), device, nullptr};
   model.tokenizer =
       options.tokenizer.empty() ? own_tokenizer(model.source) : load_tokenizer(options.tokenizer);
   if (model.vocabulary() > model.source.config.vocab) {
@@ -47,6 +48,7 @@ LoadedEngine load_engine(const Model& model, const phi2::EngineOptions& options,
   phi2::Weights weights = phi2::load_weights(model.source, model.dtype, stoppable_progress());
   ChosenRotations chosen;
   if (options.larosa) chosen = choose_rotations(model, weights, *options.larosa, rotation_file);
+  weights = phi2::move_weights(std::move(weights), model.device, stoppable_progress());
   loaded.engine = std::make_unique<phi2::Engine>(std::move(weights), options, chosen.rotations.get(),
                                                  stoppable_progress());
   loaded.load_s = seconds_since(start) - chosen.calibrate_s;

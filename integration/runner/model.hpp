@@ -16,6 +16,7 @@ namespace trisect::runner {
 struct Model {
   phi2::ModelSource source;
   Dtype dtype = Dtype::kBf16;
+  Device device = Device::kCpu;                ///< that computes
   std::unique_ptr<phi2::Tokenizer> tokenizer;  ///< null where there is none
 
   /// Ids in use; rows of the tables beyond them are padding.

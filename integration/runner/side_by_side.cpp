@@ -36,6 +36,7 @@ class Half {
     loaded_ = process_.ask({{"do", "load"},
                             {"model", setup.options.model},
                             {"dtype", setup.options.dtype},
+                            {"device", setup.options.device},
                             {"threads", thread_count()},
                             {"context", for_quality ? 0 : setup.context},
                             {"larosa", larosa},

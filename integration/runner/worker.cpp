@@ -26,7 +26,7 @@ class Worker {
     const ModelOptions model{.model = request.at("model"),
                              .tokenizer = {},
                              .dtype = request.at("dtype"),
-                             .device = "cpu",
+                             .device = request.at("device"),
                              .threads = request.at("threads")};
     phi2::EngineOptions options;
     options.context = request.at("context");

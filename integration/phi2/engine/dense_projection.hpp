@@ -2,7 +2,7 @@
 #pragma once
 
 #include "integration/phi2/engine/projection.hpp"
-#include "kernels/core/buffer.hpp"
+#include "kernels/core/tensor.hpp"
 
 namespace trisect::phi2 {
 
@@ -31,12 +31,12 @@ class DenseProjection : public Projection {
   StageClock& clock_;
 
  private:
-  Buffer normed_;
+  Tensor normed_;
 };
 
 /// y = x w + bias, or y += with `accumulate`, by the kernels that suit the number of rows. `next`: weights
 /// that are read after w, as a hint.
 void multiply(const View& x, const View& w, const View& bias, const View& y, bool accumulate = false,
-              const View& next = {});
+              const View& next = {}, Device device = Device::kCpu);
 
 }  // namespace trisect::phi2

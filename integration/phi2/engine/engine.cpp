@@ -6,6 +6,7 @@
 #include "kernels/dense/gemv.hpp"
 #include "kernels/larosa/sparse_gemv.hpp"
 #include "kernels/larosa/topk.hpp"
+#include "kernels/vattention/decode_attention.hpp"
 
 namespace trisect::phi2 {
 
@@ -18,7 +19,9 @@ Engine::Engine(Weights weights, const EngineOptions& options, const RotationSour
     usage_error("--context {}: the model has {} positions", options.context, config.positions);
   }
   const int max_rows = std::min(options.max_rows, context_ * options.slots);
+  const Device device = weights.device;
   if (larosa_) {
+    if (device != Device::kCpu) usage_error("LaRoSA's engine runs on the CPU only, not on {}", name_of(device));
     if (rotations == nullptr) usage_error("LaRoSA needs rotations: calibrate them or name a file");
     if (rotations->info().kind != larosa_->rotation) {
       usage_error("the rotations are of kind {}, not {}", name_of(rotations->info().kind),
@@ -32,8 +35,8 @@ Engine::Engine(Weights weights, const EngineOptions& options, const RotationSour
     projection_ = make_dense_projection(larosa_weights_.weights, max_rows, clock_);
   }
   cache_ = vattention::make_kv_cache(options.kv_cache,
-                                     kv_options(config, larosa_weights_.weights.dtype, options.slots, context_));
-  forward_ = std::make_unique<Forward>(this->config(), *projection_, max_rows, clock_);
+                                     kv_options(config, larosa_weights_.weights.dtype, options.slots, context_, device));
+  forward_ = std::make_unique<Forward>(this->config(), *projection_, max_rows, clock_, device);
 }
 
 void Engine::set_larosa(const LarosaOptions& options) {
@@ -73,11 +76,15 @@ std::map<std::string, std::string> Engine::variants() const {
   const Dtype dtype = weights().dtype;
   std::map<std::string, std::string> names;
   const auto add = [&]<class Op>(const typename Op::Problem& problem) {
-    names[std::string(Op::name)] = best_variant<Op>(problem).name;
+    names[std::string(Op::name)] = best_variant<Op>(problem, weights().device).name;
   };
   add.operator()<dense::Gemv>({c.hidden, c.vocab, dtype});
   add.operator()<dense::Gemm>({max_rows(), c.hidden, 3 * c.hidden + c.intermediate, dtype});
-  add.operator()<dense::Attention>({1, 1, context_, c.heads, c.head_dim, dtype});
+  if (weights().device == Device::kCpu) {
+    add.operator()<dense::Attention>({1, 1, context_, c.heads, c.head_dim, dtype});
+  } else {
+    add.operator()<vattention::DecodeAttention>({1, context_, 1, c.heads, c.head_dim, dtype});
+  }
   if (larosa_) {
     add.operator()<larosa::Topk>({1, c.hidden, larosa_->in_permille()});
     add.operator()<larosa::SparseGemv>(

@@ -9,7 +9,7 @@
 namespace trisect::phi2 {
 
 /// One entry a row: a token, the KV slot of its sequence and its position there. Rows of a slot are ascending and
-/// side by side; the three spans are equally long.
+/// side by side; the three spans are equally long. What kernels get points into the memory of their device.
 struct Rows {
   std::span<const std::int32_t> token, slot, position;
 

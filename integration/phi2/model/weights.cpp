@@ -1,5 +1,7 @@
 #include "integration/phi2/model/weights.hpp"
 
+#include <algorithm>
+
 #include "kernels/core/error.hpp"
 
 namespace trisect::phi2 {
@@ -61,6 +63,23 @@ Weights allocate_weights(const Config& config, Dtype dtype) {
   weights.layers.resize(static_cast<std::size_t>(config.layers));
   weights.storage = Buffer(lay_out(weights, nullptr));
   lay_out(weights, weights.storage.data());
+  return weights;
+}
+
+Weights move_weights(Weights weights, Device device, const Progress& progress) {
+  constexpr std::size_t kPart = std::size_t{64} << 20;
+  if (device == weights.device) return weights;
+  const std::size_t bytes = weights.storage.bytes();
+  weights.device_storage = Tensor(device, Dtype::kF32, 1, static_cast<std::int64_t>(bytes / sizeof(float)));
+  for (std::size_t at = 0; at < bytes; at += kPart) {
+    const std::size_t part = std::min(kPart, bytes - at);
+    weights.device_storage.upload(weights.storage.data() + at, part, at);
+    if (progress)
+      progress("moving to the device", static_cast<double>(at + part) / static_cast<double>(bytes));
+  }
+  lay_out(weights, static_cast<std::byte*>(weights.device_storage.view().data));
+  weights.storage = Buffer();
+  weights.device = device;
   return weights;
 }
 

@@ -12,6 +12,7 @@
 #include "integration/phi2/model/model_dir.hpp"
 #include "kernels/core/buffer.hpp"
 #include "kernels/core/random.hpp"
+#include "kernels/core/tensor.hpp"
 
 namespace trisect::phi2 {
 
@@ -36,11 +37,13 @@ struct Weights {
   View head;                    ///< [hidden][vocab]
   View head_bias;               ///< [1][vocab]
   Buffer storage;
+  Device device = Device::kCpu;  ///< whose memory the views point into
+  Tensor device_storage;         ///< that memory, when it is not the CPU's: `storage` is then empty
   /// Identity of the model, the same for each dtype it is loaded as: hash_bytes() of every stored tensor the
   /// model has (name, type, shape, data) and of Config::geometry(). 16 hexadecimal digits.
   std::string hash;
 
-  std::size_t bytes() const { return storage.bytes(); }
+  std::size_t bytes() const { return device == Device::kCpu ? storage.bytes() : device_storage.bytes(); }
 };
 
 /// Called from the loading thread after each part, the last time with fraction 1. May throw to stop.
@@ -61,6 +64,10 @@ Weights read_weights(const std::filesystem::path& directory, const Config& confi
 /// layers: normal embeddings, matrices of variance 1/inputs (those that write to the residual stream divided
 /// by 2 * layers more), small biases. Depends on (config, seed) alone.
 Weights synthetic_weights(const Config& config, Dtype dtype, Seed seed, const Progress& progress = {});
+
+/// Brings them to a device, part by part, and gives up the copy on the host. Throws Error(kEnvironment) with both sizes
+/// when they do not fit.
+Weights move_weights(Weights weights, Device device, const Progress& progress = {});
 
 /// Whichever the source asks for.
 Weights load_weights(const ModelSource& source, Dtype dtype, const Progress& progress = {});
