@@ -7,31 +7,28 @@
 namespace trisect {
 namespace cuda {
 
-DeviceBuffer::DeviceBuffer(std::size_t bytes) : bytes_(bytes) {
-  TRISECT_CUDA_CALL(cudaMalloc(&data_, bytes == 0 ? 1 : bytes));
+void* allocate_on_device(std::size_t bytes) {
+  void* memory = nullptr;
+  TRISECT_CUDA_CALL(cudaMalloc(&memory, bytes));
+  return memory;
 }
 
-DeviceBuffer::~DeviceBuffer() { no_throw(cudaFree(data_)); }
-
-PinnedBuffer::PinnedBuffer(std::size_t bytes) : bytes_(bytes) {
-  TRISECT_CUDA_CALL(cudaMallocHost(&data_, bytes == 0 ? 1 : bytes));
+void* allocate_pinned(std::size_t bytes) {
+  void* memory = nullptr;
+  TRISECT_CUDA_CALL(cudaMallocHost(&memory, bytes));
+  return memory;
 }
 
-PinnedBuffer::~PinnedBuffer() {
-  if (data_ != nullptr) no_throw(cudaFreeHost(data_));
-}
+void release_on_device(void* memory) noexcept { no_throw(cudaFree(memory)); }
+void release_pinned(void* memory) noexcept { no_throw(cudaFreeHost(memory)); }
 
 namespace {
 
 /// Copies wait for the current stream, so they see what was queued there and a fault of it.
 class CudaMemory final : public DeviceMemory {
  public:
-  void* allocate(std::size_t bytes) override {
-    void* memory = nullptr;
-    TRISECT_CUDA_CALL(cudaMalloc(&memory, bytes == 0 ? 1 : bytes));
-    return memory;
-  }
-  void release(void* memory) noexcept override { no_throw(cudaFree(memory)); }
+  void* allocate(std::size_t bytes) override { return allocate_on_device(bytes == 0 ? 1 : bytes); }
+  void release(void* memory) noexcept override { release_on_device(memory); }
   void upload(void* to, const void* from, std::size_t bytes) override {
     copy(to, from, bytes, cudaMemcpyHostToDevice);
   }

@@ -9,18 +9,20 @@
 
 namespace trisect::cuda {
 
-/// Device memory, aligned to 256 bytes, contents undefined. Throws CudaError(kEnvironment) when there is too
-/// little.
-class DeviceBuffer {
+/// Memory that `release` takes back: owned, moved and never copied; nothing when default-constructed.
+template <void* (*allocate)(std::size_t), void (*release)(void*) noexcept>
+class OwnedMemory {
  public:
-  DeviceBuffer() = default;
-  explicit DeviceBuffer(std::size_t bytes);
-  DeviceBuffer(DeviceBuffer&& other) noexcept { swap(other); }
-  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
+  OwnedMemory() = default;
+  explicit OwnedMemory(std::size_t bytes) : data_(allocate(bytes == 0 ? 1 : bytes)), bytes_(bytes) {}
+  OwnedMemory(OwnedMemory&& other) noexcept { swap(other); }
+  OwnedMemory& operator=(OwnedMemory&& other) noexcept {
     swap(other);
     return *this;
   }
-  ~DeviceBuffer();
+  ~OwnedMemory() {
+    if (data_ != nullptr) release(data_);
+  }
 
   std::byte* data() const { return static_cast<std::byte*>(data_); }
   std::size_t bytes() const { return bytes_; }
@@ -30,7 +32,7 @@ class DeviceBuffer {
   }
 
  private:
-  void swap(DeviceBuffer& other) noexcept {
+  void swap(OwnedMemory& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
   }
@@ -38,32 +40,15 @@ class DeviceBuffer {
   std::size_t bytes_ = 0;
 };
 
+/// Throw CudaError(kEnvironment) when there is too little.
+void* allocate_on_device(std::size_t bytes);
+void* allocate_pinned(std::size_t bytes);
+void release_on_device(void* memory) noexcept;
+void release_pinned(void* memory) noexcept;
+
+/// Device memory, aligned to 256 bytes, contents undefined.
+using DeviceBuffer = OwnedMemory<allocate_on_device, release_on_device>;
 /// Host memory that copies at full speed and without the host waiting.
-class PinnedBuffer {
- public:
-  PinnedBuffer() = default;
-  explicit PinnedBuffer(std::size_t bytes);
-  PinnedBuffer(PinnedBuffer&& other) noexcept { swap(other); }
-  PinnedBuffer& operator=(PinnedBuffer&& other) noexcept {
-    swap(other);
-    return *this;
-  }
-  ~PinnedBuffer();
-
-  std::byte* data() const { return static_cast<std::byte*>(data_); }
-  std::size_t bytes() const { return bytes_; }
-  template <class T>
-  T* as() const {
-    return static_cast<T*>(data_);
-  }
-
- private:
-  void swap(PinnedBuffer& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(bytes_, other.bytes_);
-  }
-  void* data_ = nullptr;
-  std::size_t bytes_ = 0;
-};
+using PinnedBuffer = OwnedMemory<allocate_pinned, release_pinned>;
 
 }  // namespace trisect::cuda
