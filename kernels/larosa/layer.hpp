@@ -7,6 +7,8 @@
 // a phi block that is the output side: dense and fc2 read what attention and gelu wrote.
 #pragma once
 
+#include <utility>
+
 #include "kernels/core/op.hpp"
 
 namespace trisect::larosa {
@@ -14,6 +16,12 @@ namespace trisect::larosa {
 /// Nanoseconds spent in each stage, added up over calls.
 struct StageTimes {
   double rotate = 0, topk = 0, scatter = 0, unrotate = 0, product = 0;
+  static constexpr std::pair<const char*, double StageTimes::*> kFields[] = {
+      {"rotate", &StageTimes::rotate},
+      {"topk", &StageTimes::topk},
+      {"scatter", &StageTimes::scatter},
+      {"unrotate", &StageTimes::unrotate},
+      {"product", &StageTimes::product}};
 };
 
 struct Layer {

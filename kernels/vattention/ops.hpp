@@ -5,9 +5,10 @@
 
 #include "kernels/vattention/append.hpp"
 #include "kernels/vattention/decode_attention.hpp"
+#include "kernels/vattention/device_granules.hpp"
 
 namespace trisect::vattention {
 
-using Ops = std::tuple<Append, DecodeAttention>;
+using Ops = std::tuple<Append, DecodeAttention, DeviceGranules>;
 
 }  // namespace trisect::vattention

@@ -88,6 +88,10 @@ class OpGroup final : public Group {
   static typename Variant::Fn* reference_of(const Variant& variant) {
     return variant.ref != nullptr ? variant.ref : Op::variants()[0].run;
   }
+  /// An op whose calls are the host's, though they are about a device's memory, says `kTimedByHost`.
+  static bool timed_by_device(const Entry& entry) {
+    return entry.on_device() && !requires { Op::kTimedByHost; };
+  }
   static bool is_reference(const Variant& variant) { return variant.run == reference_of(variant); }
 
   void build(Session& session) {
@@ -188,8 +192,8 @@ class OpGroup final : public Group {
       try {
         warm_up(session, entry);
         entered = true;
-        sample =
-            entry.on_device() ? measure_on_device(state, session, entry) : measure(state, session, entry);
+        sample = timed_by_device(entry) ? measure_on_device(state, session, entry)
+                                        : measure(state, session, entry);
         // The last copy once more: what was timed must still compute, and must have kept to its own memory.
         // Reading all of that takes longer than timing, so where no other row comes between, it is looked at
         // only at the end.
@@ -219,7 +223,7 @@ class OpGroup final : public Group {
   /// Every copy once, and for long enough that threads are awake and in their places; but no row for too
   /// long.
   void warm_up(Session& session, const Entry& entry) const {
-    if (entry.on_device()) return;  // the device's timer does that
+    if (timed_by_device(entry)) return;  // its timer does that
     constexpr std::chrono::milliseconds kLeast{2}, kMost{20};
     constexpr std::size_t kMostCalls = 100000;  // should the clock stand still
     const auto start = session.now();
@@ -237,6 +241,7 @@ class OpGroup final : public Group {
     const auto run = entry.variant->run;
     const std::int64_t calls = entry.row->iterations;
     Sample sample;
+    if (entry.on_device() && cuda_facts().emulated) state.SetLabel("emulated: no measurement");
     reset_stages(entry.args);
     while (state.KeepRunningBatch(calls)) {
       const NvtxRange range(entry.row->benchmark.c_str());

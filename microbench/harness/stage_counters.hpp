@@ -1,4 +1,5 @@
-// Where the time of a composed op goes: its Args carry `stages`, nanoseconds that every call adds to.
+// Where the time of a composed op goes: its Args carry `stages`, nanoseconds that every call adds to, in a
+// struct that lists its members with their names as kFields.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@ namespace trisect::microbench {
 
 template <class Args>
 constexpr bool kHasStages = requires(const Args& args) {
-  args.stages->rotate;
+  args.stages->kFields;
 };
 
 template <class Args>
@@ -28,16 +29,11 @@ std::map<std::string, double> stage_counters([[maybe_unused]] const std::vector<
   std::map<std::string, double> counters;
   if constexpr (kHasStages<Args>) {
     using Stages = std::remove_reference_t<decltype(*copies[0].stages)>;
-    const auto count = [&](const char* counter, double Stages::*stage) {
+    for (const auto& [name, stage] : Stages::kFields) {
       double sum = 0;
       for (const Args& args : copies) sum += *args.stages.*stage;
-      if (sum > 0) counters[counter] = sum / static_cast<double>(calls);
-    };
-    count("rotate_ns", &Stages::rotate);
-    count("topk_ns", &Stages::topk);
-    count("scatter_ns", &Stages::scatter);
-    count("unrotate_ns", &Stages::unrotate);
-    count("product_ns", &Stages::product);
+      if (sum > 0) counters[std::string(name) + "_ns"] = sum / static_cast<double>(calls);
+    }
   }
   return counters;
 }
