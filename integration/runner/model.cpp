@@ -48,8 +48,9 @@ LoadedEngine load_engine(const Model& model, const phi2::EngineOptions& options,
   phi2::Weights weights = phi2::load_weights(model.source, model.dtype, stoppable_progress());
   ChosenRotations chosen;
   if (options.larosa) chosen = choose_rotations(model, weights, *options.larosa, rotation_file);
-  weights = phi2::move_weights(std::move(weights), model.device, stoppable_progress());
-  loaded.engine = std::make_unique<phi2::Engine>(std::move(weights), options, chosen.rotations.get(),
+  phi2::EngineOptions placed = options;
+  placed.device = model.device;
+  loaded.engine = std::make_unique<phi2::Engine>(std::move(weights), placed, chosen.rotations.get(),
                                                  stoppable_progress());
   loaded.load_s = seconds_since(start) - chosen.calibrate_s;
   loaded.rotation = chosen.origin;

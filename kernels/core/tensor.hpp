@@ -14,6 +14,7 @@ class Tensor {
  public:
   Tensor() = default;
   Tensor(Device device, Dtype type, std::int64_t rows, std::int64_t cols);
+  Tensor(Buffer matrix) : host_(std::move(matrix)), view_(host_.view()) {}  // what a Buffer is on the CPU
 
   const View& view() const { return view_; }
   std::size_t bytes() const { return view_.bytes(); }

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "kernels/larosa/rmsnorm_cuda.hpp"
+
 namespace trisect::larosa {
 namespace {
 
@@ -49,8 +51,13 @@ std::vector<Rmsnorm::Problem> Rmsnorm::odd_problems() {
 }
 
 std::span<const Rmsnorm::Variant> Rmsnorm::variants() {
-  static const Variant table[] = {{.name = "ref", .run = rmsnorm_ref}, {.name = "cpu", .run = rmsnorm_cpu}};
-  return table;
+  static const Variant cpu[] = {{.name = "ref", .run = rmsnorm_ref}, {.name = "cpu", .run = rmsnorm_cpu}};
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<Variant>(cpu, rmsnorm_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::larosa

@@ -26,7 +26,7 @@ struct Rmsnorm {
   static Args make(const Problem& problem, Arena& arena);
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  static std::span<const Variant> variants();  ///< ref, cpu
+  static std::span<const Variant> variants();  ///< ref, cpu; on the GPU cuda_block
 };
 
 }  // namespace trisect::larosa

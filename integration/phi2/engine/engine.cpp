@@ -19,24 +19,23 @@ Engine::Engine(Weights weights, const EngineOptions& options, const RotationSour
     usage_error("--context {}: the model has {} positions", options.context, config.positions);
   }
   const int max_rows = std::min(options.max_rows, context_ * options.slots);
-  const Device device = weights.device;
   if (larosa_) {
-    if (device != Device::kCpu) usage_error("LaRoSA's engine runs on the CPU only, not on {}", name_of(device));
     if (rotations == nullptr) usage_error("LaRoSA needs rotations: calibrate them or name a file");
     if (rotations->info().kind != larosa_->rotation) {
       usage_error("the rotations are of kind {}, not {}", name_of(rotations->info().kind),
                   name_of(larosa_->rotation));
     }
     validate(*larosa_);
-    larosa_weights_ = transform(std::move(weights), *rotations, larosa_->mode, progress);
+    larosa_weights_ = move_weights(transform(std::move(weights), *rotations, larosa_->mode, progress),
+                                   options.device, progress);
     projection_ = make_larosa_projection(larosa_weights_, *larosa_, max_rows, clock_);
   } else {
-    larosa_weights_.weights = std::move(weights);
+    larosa_weights_.weights = move_weights(std::move(weights), options.device, progress);
     projection_ = make_dense_projection(larosa_weights_.weights, max_rows, clock_);
   }
-  cache_ = vattention::make_kv_cache(options.kv_cache,
-                                     kv_options(config, larosa_weights_.weights.dtype, options.slots, context_, device));
-  forward_ = std::make_unique<Forward>(this->config(), *projection_, max_rows, clock_, device);
+  cache_ = vattention::make_kv_cache(options.kv_cache, kv_options(config, larosa_weights_.weights.dtype,
+                                                                  options.slots, context_, options.device));
+  forward_ = std::make_unique<Forward>(this->config(), *projection_, max_rows, clock_, options.device);
 }
 
 void Engine::set_larosa(const LarosaOptions& options) {
@@ -62,7 +61,7 @@ double Engine::decode_bytes() const {
   const bool skips = larosa_ && larosa_->mode != LarosaMode::kNaive;
   const double kept = skips ? 1 - weight_sparsity(config, *larosa_) : 1;
   // A matrix that layers share is read by each of them.
-  const auto reads = [&](const std::vector<Buffer>& matrices) {
+  const auto reads = [&](const std::vector<Tensor>& matrices) {
     return static_cast<double>(matrices.size() == 1 ? static_cast<std::size_t>(config.layers)
                                                     : matrices.size());
   };

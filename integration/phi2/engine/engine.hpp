@@ -16,6 +16,7 @@ struct EngineOptions {
   int max_rows = 512;  ///< tokens a prefill step takes
   std::optional<LarosaOptions> larosa{};
   vattention::KvPolicy kv_cache = vattention::KvPolicy::kStatic;
+  Device device = Device::kCpu;  ///< that computes
 };
 
 /// Resident bytes, by what they are for.
@@ -26,10 +27,10 @@ struct MemoryUse {
 
 class Engine {
  public:
-  /// Takes the weights over. With LaRoSA `rotations` are needed during construction only, when the weights
-  /// are transformed for its mode (see transform()), which `progress` shows. KV is kept in the weights' type.
-  /// Throws Error(kUsage) for a context beyond the model's positions, an impossible sparsity, and rotations
-  /// of another kind or space than the options'.
+  /// Takes the weights over, from the host, and brings them to the options' device. With LaRoSA `rotations`
+  /// are needed during construction only, when the weights are transformed for its mode (see transform()),
+  /// which `progress` shows. KV is kept in the weights' type. Throws Error(kUsage) for a context beyond the
+  /// model's positions, an impossible sparsity, and rotations of another kind or space than the options'.
   Engine(Weights weights, const EngineOptions& options, const RotationSource* rotations = nullptr,
          const Progress& progress = {});
   Engine(const Engine&) = delete;

@@ -1,5 +1,7 @@
 #include "integration/phi2/engine/forward.hpp"
 
+#include <algorithm>
+
 #include "kernels/dense/rope.hpp"
 #include "kernels/vattention/append.hpp"
 #include "kernels/vattention/decode_attention.hpp"
@@ -23,7 +25,9 @@ void Forward::step(const Rows& rows, vattention::KvCache& cache, const View& log
   const int n = rows.count();
   const View x = residual_.view().rows_from(0, n);
   cache.prepare(rows.slot, rows.position);
-  const Rows here = placed(rows);
+  Rows here = placed(rows);
+  // Rows of a sequence are side by side.
+  here.decodes = std::adjacent_find(rows.slot.begin(), rows.slot.end()) == rows.slot.end();
   projection_.embed(here, x);
   for (int index = 0; index < config_.layers; ++index) layer(index, here, cache.layer(index), x);
   if (logits.rows > 0) this->logits(x.rows_from(n - logits.rows, logits.rows), logits);
@@ -40,7 +44,7 @@ Rows Forward::placed(const Rows& rows) {
     rows_.upload(entries.data(), entries.size_bytes(), static_cast<std::size_t>(row) * stride);
     return std::span<const std::int32_t>(rows_.view().row<std::int32_t>(row), entries.size());
   };
-  return {place(0, rows.token), place(1, rows.slot), place(2, rows.position)};
+  return {place(0, rows.token), place(1, rows.slot), place(2, rows.position), rows.decodes};
 }
 
 void Forward::logits(const View& x, const View& to) {

@@ -11,7 +11,9 @@ namespace trisect::phi2 {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 }  // namespace
 
@@ -22,15 +24,16 @@ Generation generate(Engine& engine, std::span<const std::int32_t> prompt, const 
   if (length == 0) usage_error("the prompt is empty: generation needs at least one token to start from");
   if (options.max_new_tokens < 1) usage_error("--max-new-tokens {}: at least 1", options.max_new_tokens);
   if (length + options.max_new_tokens > engine.context()) {
-    usage_error("the prompt's {} tokens and {} new ones exceed the context of {}: shorten the prompt or lower "
-                "--max-new-tokens",
-                length, options.max_new_tokens, engine.context());
+    usage_error(
+        "the prompt's {} tokens and {} new ones exceed the context of {}: shorten the prompt or lower "
+        "--max-new-tokens",
+        length, options.max_new_tokens, engine.context());
   }
 
   const int vocab = engine.config().vocab;
   const Buffer logits(Dtype::kF32, 1, vocab);
-  const std::span<const float> drawable(logits.as<float>(),
-                                        static_cast<std::size_t>(options.vocabulary > 0 ? options.vocabulary : vocab));
+  const std::span<const float> drawable(
+      logits.as<float>(), static_cast<std::size_t>(options.vocabulary > 0 ? options.vocabulary : vocab));
   Generation result;
   Sequence sequence(engine, length + options.max_new_tokens);
   const auto choose = [&] {  // false when nothing follows
@@ -46,7 +49,8 @@ Generation generate(Engine& engine, std::span<const std::int32_t> prompt, const 
 
   auto start = Clock::now();
   for (std::size_t first = 0; first < prompt.size(); first += static_cast<std::size_t>(engine.max_rows())) {
-    const auto block = prompt.subspan(first, std::min(prompt.size() - first, static_cast<std::size_t>(engine.max_rows())));
+    const auto block =
+        prompt.subspan(first, std::min(prompt.size() - first, static_cast<std::size_t>(engine.max_rows())));
     const bool last = first + block.size() == prompt.size();
     sequence.step(block, last ? logits.view() : View());
     if (interrupted()) {

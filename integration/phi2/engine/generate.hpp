@@ -14,7 +14,8 @@ namespace trisect::phi2 {
 struct GenerateOptions {
   int max_new_tokens = 64;
   dense::SamplingParams sampling{};
-  int vocabulary = 0;  ///< only ids below it are drawn: rows beyond the tokenizer's are padding; 0 means all rows
+  int vocabulary =
+      0;  ///< only ids below it are drawn: rows beyond the tokenizer's are padding; 0 means all rows
   std::optional<std::int32_t> end_of_text{};  ///< ends the generation, and is not part of it
 };
 
@@ -27,9 +28,9 @@ struct Generation {
   Finish finish = Finish::kLength;
 };
 
-/// `on_token` sees each new token as soon as it is chosen. The same engine, prompt and options give the same ids.
-/// Ctrl-C (watch_interrupts) ends it after the step at hand. Throws Error(kUsage) for an empty prompt, for ids out of
-/// range, and when prompt and new tokens together exceed the engine's context.
+/// `on_token` sees each new token as soon as it is chosen. The same engine, prompt and options give the same
+/// ids. Ctrl-C (watch_interrupts) ends it after the step at hand. Throws Error(kUsage) for an empty prompt,
+/// for ids out of range, and when prompt and new tokens together exceed the engine's context.
 Generation generate(Engine& engine, std::span<const std::int32_t> prompt, const GenerateOptions& options,
                     const std::function<void(std::int32_t)>& on_token = {});
 

@@ -4,6 +4,7 @@
 
 #include "integration/phi2/engine/dense_projection.hpp"
 #include "integration/phi2/engine/panels.hpp"
+#include "kernels/dense/copy.hpp"
 #include "kernels/dense/row_kernel.hpp"
 #include "kernels/larosa/rmsnorm.hpp"
 #include "kernels/larosa/scatter.hpp"
@@ -20,13 +21,13 @@ class LarosaProjection : public DenseProjection {
       : DenseProjection(larosa.weights, max_rows, clock),
         larosa_(larosa),
         options_(options),
-        rotated_(Dtype::kF32, max_rows, weights_.config.hidden),
-        index_(Dtype::kI32, max_rows, weights_.config.hidden + weights_.config.intermediate),
-        value_(Dtype::kF32, max_rows, weights_.config.hidden + weights_.config.intermediate) {}
+        rotated_(weights_.device, Dtype::kF32, max_rows, weights_.config.hidden),
+        index_(weights_.device, Dtype::kI32, max_rows, weights_.config.hidden + weights_.config.intermediate),
+        value_(weights_.device, Dtype::kF32, max_rows,
+               weights_.config.hidden + weights_.config.intermediate) {}
 
   void embed(const Rows& rows, const View& x) override {
-    // Rows of a sequence are side by side: where no two are, each decodes.
-    decodes_ = std::adjacent_find(rows.slot.begin(), rows.slot.end()) == rows.slot.end();
+    decodes_ = rows.decodes;
     DenseProjection::embed(rows, x);
   }
 
@@ -42,17 +43,23 @@ class LarosaProjection : public DenseProjection {
     const Selection from_h = room_for(h, permille, static_cast<int>(from_attention.index.cols));
     clock_.time(Stage::kSelect, [&] {
     // A single row is selected from by one thread.
-#pragma omp parallel for schedule(static, 1) if (x.rows == 1)
+#pragma omp parallel for schedule(static, 1) if (x.rows == 1 && !on_device())
       for (int i = 0; i < 2; ++i)
         i == 0 ? choose(h, permille, from_h) : choose(attention, permille, from_attention);
     });
     if (!skips_rows(x)) {
       scatter(from_attention, attention);
       scatter(from_h, h);
-      clock_.time(Stage::kOutProduct, [&] { multiply(attention_h, w.out, w.out_bias, x, true); });
+      clock_.time(Stage::kOutProduct,
+                  [&] { multiply(attention_h, w.out, w.out_bias, x, true, {}, weights_.device); });
       return;
     }
     clock_.time(Stage::kOutProduct, [&] {
+      if (on_device()) {  // indices are not ours to change there
+        sparse_product(from_attention, w.out.rows_from(0, hidden), w.out_bias, x, true);
+        sparse_product(from_h, w.out.rows_from(hidden, weights_.config.intermediate), {}, x, true);
+        return;
+      }
       // One product over both: fc2's rows follow dense's, in the selection as in the weights.
       for (std::int64_t r = 0; r < x.rows; ++r) {
         std::int32_t* index_of_h = from_h.index.row<std::int32_t>(r);
@@ -74,6 +81,7 @@ class LarosaProjection : public DenseProjection {
     View index, value;  // [rows][k]
   };
 
+  bool on_device() const { return weights_.device != Device::kCpu; }
   bool selects() const { return decodes_ || options_.prefill; }
   /// Whether rows of weights are skipped. Each row of activations keeps others: with many of them nearly
   /// every row of weights is read, and dense products are faster.
@@ -83,7 +91,7 @@ class LarosaProjection : public DenseProjection {
   /// rounding.
   void rotate(const View& x, const View& q, const View& y) {
     clock_.time(Stage::kRotate, [&] {
-      if (x.rows > kFewRows) return multiply(x, q, {}, y);
+      if (x.rows > kFewRows || on_device()) return multiply(x, q, {}, y, false, {}, weights_.device);
       dense::row_product_fma({.w = q,
                               .value = x.row<float>(),
                               .count = static_cast<int>(q.rows),
@@ -101,9 +109,9 @@ class LarosaProjection : public DenseProjection {
             value_.view().rows_from(0, x.rows).columns(first, k)};
   }
 
-  static void choose(const View& x, int permille, const Selection& to) {
+  void choose(const View& x, int permille, const Selection& to) const {
     const larosa::Topk::Problem problem{static_cast<int>(x.rows), static_cast<int>(x.cols), permille};
-    best_variant<larosa::Topk>(problem).run(problem, {x, to.index, to.value});
+    best_variant<larosa::Topk>(problem, weights_.device).run(problem, {x, to.index, to.value});
   }
 
   Selection select(const View& x, int permille) {
@@ -115,14 +123,16 @@ class LarosaProjection : public DenseProjection {
   void scatter(const Selection& selection, const View& y) {
     const larosa::Scatter::Problem problem{static_cast<int>(y.rows), static_cast<int>(y.cols), 0};
     clock_.time(Stage::kScatter, [&] {
-      best_variant<larosa::Scatter>(problem).run(problem, {selection.index, selection.value, y});
+      best_variant<larosa::Scatter>(problem, weights_.device)
+          .run(problem, {selection.index, selection.value, y});
     });
   }
 
   void sparse_product(const Selection& s, const View& w, const View& bias, const View& y, bool accumulate) {
     const larosa::SparseGemv::Problem problem{static_cast<int>(w.rows), static_cast<int>(w.cols), 0, w.dtype,
                                               static_cast<int>(y.rows)};
-    best_variant<larosa::SparseGemv>(problem).run(problem, {s.index, s.value, w, bias, y, accumulate});
+    best_variant<larosa::SparseGemv>(problem, weights_.device)
+        .run(problem, {s.index, s.value, w, bias, y, accumulate});
   }
 
   /// qkvh = x times q|k|v|fc1, for as many entries of x as are to be kept; x may be overwritten.
@@ -135,12 +145,13 @@ class LarosaProjection : public DenseProjection {
       }
       scatter(selection, x);
     }
-    clock_.time(Stage::kInProduct, [&] { multiply(x, w.qkvh, w.qkvh_bias, qkvh); });
+    clock_.time(Stage::kInProduct,
+                [&] { multiply(x, w.qkvh, w.qkvh_bias, qkvh, false, {}, weights_.device); });
   }
 
   /// The matrix of a layer among `matrices`, of which there is one a layer or one for all; nothing where
   /// there is none.
-  static View of_layer(const std::vector<Buffer>& matrices, int index) {
+  static View of_layer(const std::vector<Tensor>& matrices, int index) {
     if (matrices.empty()) return {};
     return matrices[matrices.size() == 1 ? 0 : static_cast<std::size_t>(index)].view();
   }
@@ -154,8 +165,8 @@ class LarosaProjection : public DenseProjection {
   static constexpr std::int64_t kFewRows = 8;
 
   bool decodes_ = true;
-  Buffer rotated_;        // [max_rows][hidden]
-  Buffer index_, value_;  // [max_rows][hidden + intermediate]
+  Tensor rotated_;        // [max_rows][hidden]
+  Tensor index_, value_;  // [max_rows][hidden + intermediate]
 };
 
 class Online : public LarosaProjection {
@@ -177,7 +188,7 @@ class Naive : public LarosaProjection {
  public:
   Naive(const LarosaWeights& larosa, const LarosaOptions& options, int max_rows, StageClock& clock)
       : LarosaProjection(larosa, options, max_rows, clock),
-        restored_(Dtype::kF32, max_rows, weights_.config.hidden) {}
+        restored_(weights_.device, Dtype::kF32, max_rows, weights_.config.hidden) {}
 
   void in(int index, const View& x, const View& qkvh) override {
     if (!selects()) return DenseProjection::in(index, x, qkvh);
@@ -194,7 +205,8 @@ class Naive : public LarosaProjection {
       rotate(entering, of_layer(larosa_.rotation_back, index), restored);
       entering = restored;
     }
-    clock_.time(Stage::kInProduct, [&] { multiply(entering, w.qkvh, w.qkvh_bias, qkvh); });
+    clock_.time(Stage::kInProduct,
+                [&] { multiply(entering, w.qkvh, w.qkvh_bias, qkvh, false, {}, weights_.device); });
   }
 
   std::size_t scratch_bytes() const override { return LarosaProjection::scratch_bytes() + restored_.bytes(); }
@@ -203,7 +215,7 @@ class Naive : public LarosaProjection {
   bool skips_rows(const View&) const override { return false; }
 
  private:
-  Buffer restored_;  // [max_rows][hidden]
+  Tensor restored_;  // [max_rows][hidden]
 };
 
 class Merged : public LarosaProjection {
@@ -217,7 +229,9 @@ class Merged : public LarosaProjection {
 
   void out(int index, const View& attention_h, const View& x) override {
     if (static_cast<std::size_t>(index) < larosa_.adapter.size()) {
-      copy(x, scratch_rows(x));
+      dense::Copy::Problem all{static_cast<int>(x.rows * x.cols)};
+      const auto flat = [&](const View& rows) { return View(rows.data, Dtype::kF32, 1, all.n); };
+      best_variant<dense::Copy>(all, weights_.device).run(all, {flat(x), flat(scratch_rows(x))});
       rotate(scratch_rows(x), larosa_.adapter[static_cast<std::size_t>(index)].view(), x);
     }
     LarosaProjection::out(index, attention_h, x);
@@ -225,14 +239,17 @@ class Merged : public LarosaProjection {
 
   void logits(const View& x, const View& y) override {
     rmsnorm(x, scratch_rows(x));
-    clock_.time(Stage::kHead, [&] { multiply(scratch_rows(x), weights_.head, weights_.head_bias, y); });
+    clock_.time(Stage::kHead, [&] {
+      multiply(scratch_rows(x), weights_.head, weights_.head_bias, y, false, {}, weights_.device);
+    });
   }
 
  private:
   void rmsnorm(const View& x, const View& y) {
     const larosa::Rmsnorm::Problem problem{static_cast<int>(x.rows), static_cast<int>(x.cols)};
     clock_.time(Stage::kNorm, [&] {
-      best_variant<larosa::Rmsnorm>(problem).run(problem, {x, y, weights_.config.layer_norm_eps});
+      best_variant<larosa::Rmsnorm>(problem, weights_.device)
+          .run(problem, {x, y, weights_.config.layer_norm_eps});
     });
   }
 };

@@ -137,7 +137,7 @@ LarosaWeights naive_or_online(Weights from, const RotationSource& rotations, boo
 std::size_t LarosaWeights::matrix_bytes() const {
   std::size_t bytes = 0;
   for (const auto* matrices : {&rotation, &rotation_back, &adapter}) {
-    for (const Buffer& matrix : *matrices) bytes += matrix.bytes();
+    for (const Tensor& matrix : *matrices) bytes += matrix.bytes();
   }
   return bytes;
 }
@@ -195,6 +195,20 @@ LarosaWeights transform(Weights weights, const RotationSource& rotations, Larosa
                         const Progress& progress) {
   if (mode == LarosaMode::kMerged) return merge(std::move(weights), rotations, progress);
   return naive_or_online(std::move(weights), rotations, mode == LarosaMode::kNaive, progress);
+}
+
+LarosaWeights move_weights(LarosaWeights weights, Device device, const Progress& progress) {
+  if (device == weights.weights.device) return weights;
+  for (auto* matrices : {&weights.rotation, &weights.rotation_back, &weights.adapter}) {
+    for (Tensor& matrix : *matrices) {
+      const View& host = matrix.view();
+      Tensor moved(device, host.dtype, host.rows, host.cols);
+      moved.upload(host.data, host.bytes());
+      matrix = std::move(moved);
+    }
+  }
+  weights.weights = move_weights(std::move(weights.weights), device, progress);
+  return weights;
 }
 
 }  // namespace trisect::phi2

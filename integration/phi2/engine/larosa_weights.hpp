@@ -18,9 +18,9 @@ enum class LarosaMode { kNaive, kOnline, kMerged };
 /// `rotation_back` have one a layer, or one that all layers share, or none.
 struct LarosaWeights {
   Weights weights;
-  std::vector<Buffer> rotation;       ///< Q: naive and online
-  std::vector<Buffer> rotation_back;  ///< Q^T: naive
-  std::vector<Buffer>
+  std::vector<Tensor> rotation;       ///< Q: naive and online
+  std::vector<Tensor> rotation_back;  ///< Q^T: naive
+  std::vector<Tensor>
       adapter;  ///< Q_l^T Q_(l+1): merged, one a layer but the last; none where all share one Q
 
   std::size_t matrix_bytes() const;
@@ -31,6 +31,9 @@ struct LarosaWeights {
 /// space.
 LarosaWeights transform(Weights weights, const RotationSource& rotations, LarosaMode mode,
                         const Progress& progress = {});
+
+/// Brings them to a device, as move_weights() does.
+LarosaWeights move_weights(LarosaWeights weights, Device device, const Progress& progress = {});
 
 /// transform() for merged (SliceGPT, arXiv:2401.15024; QuaRot, arXiv:2404.00456). With c the input of a layer
 /// less its mean, LN(x) = rms(c) * gain + bias, and rms() commutes with rotations:

@@ -10,8 +10,8 @@
 
 namespace trisect::phi2 {
 
-/// All activations are f32, one row a token. A phi block has one LayerNorm whose result feeds q, k, v and fc1, and
-/// adds attention's and the MLP's outputs to the residual stream together, so a layer is two calls.
+/// All activations are f32, one row a token. A phi block has one LayerNorm whose result feeds q, k, v and
+/// fc1, and adds attention's and the MLP's outputs to the residual stream together, so a layer is two calls.
 class Projection {
  public:
   virtual ~Projection() = default;
@@ -29,8 +29,8 @@ class Projection {
   virtual std::size_t scratch_bytes() const = 0;
 };
 
-/// Reads every weight. Single rows go through the row kernel, more through gemm. Borrows its arguments; `max_rows` is
-/// the largest step.
+/// Reads every weight. Single rows go through the row kernel, more through gemm. Borrows its arguments;
+/// `max_rows` is the largest step.
 std::unique_ptr<Projection> make_dense_projection(const Weights& weights, int max_rows, StageClock& clock);
 
 }  // namespace trisect::phi2

@@ -9,9 +9,20 @@
 
 namespace trisect::phi2 {
 
-enum class Stage { kEmbed, kNorm, kRotate, kSelect, kScatter, kInProduct, kAttention, kGelu, kOutProduct, kHead };
-inline constexpr std::array<const char*, 10> kStageNames = {"embed",     "norm",      "rotate", "select",      "scatter",
-                                                            "in_product", "attention", "gelu",   "out_product", "head"};
+enum class Stage {
+  kEmbed,
+  kNorm,
+  kRotate,
+  kSelect,
+  kScatter,
+  kInProduct,
+  kAttention,
+  kGelu,
+  kOutProduct,
+  kHead
+};
+inline constexpr std::array<const char*, 10> kStageNames = {
+    "embed", "norm", "rotate", "select", "scatter", "in_product", "attention", "gelu", "out_product", "head"};
 
 /// Seconds per stage, added up. One thread's; the team works inside a stage.
 class StageClock {

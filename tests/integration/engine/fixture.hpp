@@ -22,8 +22,8 @@ inline std::filesystem::path fixture_path(const std::string& name) {
   return std::filesystem::path(TRISECT_SOURCE_DIR) / "tests/fixtures/phi" / name;
 }
 
-inline Weights load_fixture(const std::string& name, Dtype dtype, Device device = Device::kCpu) {
-  return move_weights(load_weights(find_model(fixture_path(name).string()), dtype), device);
+inline Weights load_fixture(const std::string& name, Dtype dtype) {
+  return load_weights(find_model(fixture_path(name).string()), dtype);
 }
 
 struct ExpectedPrompt {

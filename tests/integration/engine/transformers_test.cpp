@@ -17,13 +17,14 @@ class Transformers : public ::testing::TestWithParam<Case> {
   void SetUp() override {
     if (GetParam().device == Device::kCuda && !why_no_cuda().empty()) GTEST_SKIP() << why_no_cuda();
   }
-  static Weights load() { return load_fixture(GetParam().fixture, GetParam().dtype, GetParam().device); }
+  static Weights load() { return load_fixture(GetParam().fixture, GetParam().dtype); }
+  static EngineOptions options() { return {.device = GetParam().device}; }
 };
 
 TEST_P(Transformers, LogitsOfPrefillAndDecodeAgree) {
   const Case& c = GetParam();
   const Expected expected(c.fixture);
-  Engine engine(load(), {});
+  Engine engine(load(), options());
   ASSERT_EQ(expected.prompts().size(), 4u);
   for (const ExpectedPrompt& prompt : expected.prompts()) {
     Sequence sequence(engine, engine.context());
@@ -42,7 +43,7 @@ TEST_P(Transformers, GreedyIdsAreEqual) {
   const Case& c = GetParam();
   if (c.dtype != Dtype::kF32) GTEST_SKIP() << "ids are promised in f32 only";
   const Expected expected(c.fixture);
-  Engine engine(load(), {});
+  Engine engine(load(), options());
   for (const ExpectedPrompt& prompt : expected.prompts()) {
     Sequence sequence(engine, engine.context());
     Buffer logits(Dtype::kF32, 1, engine.config().vocab);
@@ -59,12 +60,12 @@ TEST_P(Transformers, GreedyIdsAreEqual) {
 TEST_P(Transformers, StepByStepEqualsTheWhole) {
   const Case& c = GetParam();
   const Expected expected(c.fixture);
-  Engine engine(load(), {});
+  Engine engine(load(), options());
   const auto& ids = expected.prompts().back().ids;
   Sequence whole(engine, engine.context());
   const Buffer want = prefill(engine, whole, ids, 512);
   for (const std::size_t block : {std::size_t{1}, std::size_t{7}}) {
-    Engine other(load(), {});
+    Engine other(load(), options());
     Sequence sequence(other, other.context());
     EXPECT_LT(distance(prefill(other, sequence, ids, block).view(), want.view()), c.tolerance) << "block " << block;
   }
@@ -77,9 +78,9 @@ TEST_P(Transformers, EveryKvCacheGivesTheSameIds) {
   const ExpectedPrompt prompt = Expected(c.fixture).prompts().front();
   using enum vattention::KvPolicy;
   for (const auto policy : {kStatic, kGrowing, kPaged, kVattention, kTracked}) {
-    EngineOptions options;
-    options.kv_cache = policy;
-    Engine engine(load(), options);
+    EngineOptions with = options();
+    with.kv_cache = policy;
+    Engine engine(load(), with);
     Sequence sequence(engine, engine.context());
     Buffer logits(Dtype::kF32, 1, engine.config().vocab);
     sequence.step(prompt.ids, logits.view());
