@@ -19,7 +19,7 @@ struct Generated {
 struct Peaks {
   double probe_gbps = 0;       ///< median of the bandwidth probe
   double decode_of_probe = 0;  ///< a decode step's rate of reading weights, in parts of the probes around it
-  double gemm_flops = 0;  ///< packed_gemm_flops(), for a prompt long enough to be bound by it
+  double gemm_flops = 0;       ///< packed_gemm_flops(), for a prompt long enough to be bound by it
 };
 
 /// Measured after everything else, so that neither memory nor time of the generations knows of it; not after

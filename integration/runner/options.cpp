@@ -39,6 +39,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option(
       "--tokenizer", options.tokenizer,
       "Directory with tokenizer.json; without one, models that have none take and give token ids");
+  add_patch_tokenizer_option(command, options.patch_tokenizer);
   command.add_option("--dtype", options.dtype, "Type of weights and KV cache: bf16 or f32")
       ->check(CLI::IsMember({"bf16", "f32"}))
       ->capture_default_str();
@@ -49,6 +50,13 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       .add_option("--threads", options.threads,
                   "Threads, each pinned to a processor; default: OMP_NUM_THREADS, or all processors")
       ->check(CLI::PositiveNumber);
+}
+
+void add_patch_tokenizer_option(CLI::App& command, std::string& file) {
+  command.add_option(
+      "--patch-tokenizer", file,
+      "patch_tokenizer.json from phi2 adapt: n-grams of tokens become tokens, and the weights get "
+      "rows for them");
 }
 
 CLI::Option* add_larosa_options(CLI::App& command, LarosaArguments& arguments) {
@@ -138,11 +146,13 @@ phi2::LarosaMode mode_from_name(std::string_view name) {
 
 void add_kv_cache_option(CLI::App& command, std::string& name, const char* of) {
   command
-      .add_option("--kv-cache", name,
-                  fmt::format("Memory for keys and values{}: static (the whole context, touched), lazy (not touched), "
-                              "growing (doubled and copied), paged (blocks of 16 tokens), vattention (committed as "
-                              "the sequence grows) or tracked (static, with books that say otherwise)",
-                              of))
+      .add_option(
+          "--kv-cache", name,
+          fmt::format(
+              "Memory for keys and values{}: static (the whole context, touched), lazy (not touched), "
+              "growing (doubled and copied), paged (blocks of 16 tokens), vattention (committed as "
+              "the sequence grows) or tracked (static, with books that say otherwise)",
+              of))
       ->check(CLI::IsMember({"static", "lazy", "growing", "paged", "vattention", "tracked"}))
       ->capture_default_str();
 }

@@ -3,7 +3,8 @@
 // one line.
 //
 //   {"do": "load", "model", "dtype", "device", "threads", "context", "kv_cache", "rotations": FILE or "",
-//    "larosa": null | {"mode", "rotation", "sparsity_permille", "in_permille", "out_permille", "values", "prefill"}}
+//    "larosa": null | {"mode", "rotation", "sparsity_permille", "in_permille", "out_permille", "values",
+//    "prefill"}}
 //       {"load_s", "hash", "rotation", "variants", "weight_bytes_per_token"}
 //   {"do": "generate", "ids", "max_new_tokens", "temperature", "top_p", "seed", "vocabulary", "end_of_text":
 //   id | null}

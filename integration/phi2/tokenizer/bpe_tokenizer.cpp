@@ -29,7 +29,11 @@ void cut_out(const TokenTrie& tokens, std::string_view text, std::vector<TokenId
 }  // namespace
 
 std::unique_ptr<BpeTokenizer> BpeTokenizer::load(const std::filesystem::path& tokenizer_json) {
-  return std::unique_ptr<BpeTokenizer>(new BpeTokenizer(read_tokenizer_file(tokenizer_json)));
+  return from(read_tokenizer_file(tokenizer_json));
+}
+
+std::unique_ptr<BpeTokenizer> BpeTokenizer::from(TokenizerFile file) {
+  return std::unique_ptr<BpeTokenizer>(new BpeTokenizer(std::move(file)));
 }
 
 BpeTokenizer::BpeTokenizer(TokenizerFile file)

@@ -28,6 +28,7 @@ class BpeTokenizer final : public Tokenizer {
  public:
   /// Error(kEnvironment) for a file that is missing, broken, or of another kind (tokenizer_file.hpp).
   static std::unique_ptr<BpeTokenizer> load(const std::filesystem::path& tokenizer_json);
+  static std::unique_ptr<BpeTokenizer> from(TokenizerFile file);
 
   /// Error(kUsage) beyond 2^31 - 2 bytes.
   std::vector<TokenId> encode(std::string_view text) const override;
