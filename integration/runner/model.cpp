@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 constexpr char kTokenizerFile[] = "tokenizer.json";
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
@@ -25,13 +25,13 @@ bool exists(const fs::path& path) {
 std::unique_ptr<phi2::Tokenizer> base_tokenizer(const ModelOptions& options,
                                                 const phi2::ModelSource& source) {
   if (!options.tokenizer.empty()) return load_tokenizer(options.tokenizer);
-  if (source.synthetic() || !exists(source.directory / kTokenizerFile)) return nullptr;
+  if (source.synthetic() || !is_there(source.directory / kTokenizerFile)) return nullptr;
   return load_tokenizer(source.directory.string());
 }
 
 void choose_patch(const ModelOptions& options, Model& model) {
   const fs::path own = model.source.directory / phi2::kPatchFile;
-  if (!model.source.synthetic() && exists(own)) {
+  if (!model.source.synthetic() && is_there(own)) {
     if (phi2::hash_of(phi2::read_patch_file(own)) !=
         phi2::hash_of(phi2::read_patch_file(options.patch_tokenizer))) {
       usage_error("--patch-tokenizer {}: {} is adapted already, with its own {}", options.patch_tokenizer,
@@ -40,7 +40,7 @@ void choose_patch(const ModelOptions& options, Model& model) {
     return;
   }
   const fs::path directory = options.tokenizer.empty() ? model.source.directory : fs::path(options.tokenizer);
-  if (directory.empty() || !exists(directory / kTokenizerFile)) {
+  if (directory.empty() || !is_there(directory / kTokenizerFile)) {
     usage_error("--patch-tokenizer: {} has no tokenizer.json to patch: add --tokenizer DIR", options.model);
   }
   model.patch.emplace();
@@ -66,8 +66,8 @@ Model find_model(const ModelOptions& options) {
 
 std::unique_ptr<phi2::Tokenizer> load_tokenizer(const std::string& directory, const std::string& patch_file) {
   const fs::path file = fs::path(directory) / kTokenizerFile, own = fs::path(directory) / phi2::kPatchFile;
-  if (!exists(file)) environment_error("{}: no {} there", directory, kTokenizerFile);
-  if (patch_file.empty() && !exists(own)) return phi2::BpeTokenizer::load(file);
+  if (!is_there(file)) environment_error("{}: no {} there", directory, kTokenizerFile);
+  if (patch_file.empty() && !is_there(own)) return phi2::BpeTokenizer::load(file);
   return phi2::load_patch_tokenizer(file, patch_file.empty() ? own : fs::path(patch_file));
 }
 
