@@ -117,6 +117,7 @@ ExitCode adapt(Arguments arguments) {
                         {"min_count", arguments.build.min_count},
                         {"swap", arguments.build.swap},
                         {"cross_words", arguments.build.cross_words},
+                        {"cross_lines", arguments.build.cross_lines},
                         {"digits", arguments.build.digits},
                         {"score", arguments.score},
                         {"encoding", arguments.encoding},
@@ -170,6 +171,8 @@ void add_adapt(CLI::App& program, ExitCode& exit_code) {
       ->capture_default_str();
   command.add_flag("--cross-words,!--no-cross-words", build.cross_words,
                    "N-grams may go on into the next word (default)");
+  command.add_flag("--cross-lines,!--no-cross-lines", build.cross_lines,
+                   "N-grams may have line ends in them (default)");
   command.add_flag("--digits,!--no-digits", build.digits, "N-grams may be nothing but digits (default: no)");
   command
       .add_option("--score", arguments->score,

@@ -22,25 +22,38 @@ std::size_t MergeRanks::slot(std::uint64_t key) const {
 }
 
 Bpe::Bpe(TokensByBytes tokens, std::span<const Merge> merges, bool ignore_merges)
-    : ranks_(merges), whole_(std::move(tokens)) {
+    : ranks_(merges), short_(tokens.size()) {
   for (std::size_t b = 0; b < byte_token_.size(); ++b) {
-    byte_token_[b] = whole_.at(std::string(1, static_cast<char>(b)));
+    byte_token_[b] = tokens.at(std::string(1, static_cast<char>(b)));
   }
   merged_.reserve(merges.size());
   for (const Merge& m : merges) merged_.push_back(m.merged);
-  if (ignore_merges) return;
   Scratch scratch;
   std::vector<TokenId> ids;
-  std::erase_if(whole_, [&](const auto& token) {
+  const auto is_reached = [&](const auto& token) {
     ids.clear();
     merge(token.first, scratch, ids);
-    return ids.size() != 1 || ids[0] != token.second;
-  });
+    return ids.size() == 1 && ids[0] == token.second;
+  };
+  for (auto& token : tokens) {
+    if (token.first.empty() || (!ignore_merges && !is_reached(token))) continue;
+    if (token.first.size() <= PieceTable::kLongest) {
+      short_.insert(token.first, token.second);
+    } else {
+      long_.insert(token);
+    }
+  }
+}
+
+TokenId Bpe::find(std::string_view piece) const {
+  if (piece.size() <= PieceTable::kLongest) return short_.find(piece);
+  const auto found = long_.find(piece);
+  return found == long_.end() ? PieceTable::kNone : found->second;
 }
 
 void Bpe::encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& out) const {
-  if (const auto found = whole_.find(piece); found != whole_.end()) {
-    out.push_back(found->second);
+  if (const TokenId whole = find(piece); whole != PieceTable::kNone) {
+    out.push_back(whole);
   } else {
     merge(piece, scratch, out);
   }

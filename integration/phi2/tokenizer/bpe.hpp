@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "integration/phi2/tokenizer/piece_table.hpp"
 #include "integration/phi2/tokenizer/tokenizer.hpp"
 
 namespace trisect::phi2 {
@@ -73,13 +74,16 @@ class Bpe {
   void encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& out) const;
 
  private:
+  /// The token that the piece is as a whole, or PieceTable::kNone.
+  TokenId find(std::string_view piece) const;
   void merge(std::string_view piece, Scratch& scratch, std::vector<TokenId>& out) const;
 
   std::array<TokenId, 256> byte_token_;
   MergeRanks ranks_;
   std::vector<TokenId> merged_;  ///< by rank
-  /// The pieces that end as one token, found once for all: most words of most text.
-  TokensByBytes whole_;
+  /// The pieces that end as one token, found once for all: most words of most text. The long ones apart.
+  PieceTable short_;
+  TokensByBytes long_;
 };
 
 }  // namespace trisect::phi2

@@ -12,11 +12,14 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t\n\v\f\r";
 
+bool is_white_space(const std::string& bytes) { return bytes.find_first_not_of(kBlanks) == bytes.npos; }
+
 std::vector<std::int32_t> flags_of(const TokenizerFile& file, const PatchBuildOptions& options) {
   std::vector<std::int32_t> flags(file.bytes.size());
   for (std::size_t id = 0; id < flags.size(); ++id) {
     const std::string& bytes = file.bytes[id];
-    if (bytes.find_first_not_of(kBlanks) == bytes.npos) flags[id] |= adaptivocab::kBarrier;
+    const bool ends_line = bytes.find('\n') != bytes.npos;
+    if (is_white_space(bytes) && !(ends_line && options.cross_lines)) flags[id] |= adaptivocab::kBarrier;
     if (!options.cross_words && !bytes.empty() && kBlanks.find(bytes[0]) != kBlanks.npos) {
       flags[id] |= adaptivocab::kStartsWord;
     }

@@ -16,6 +16,7 @@ struct PatchBuildOptions {
   int min_count = 2;  ///< places that an n-gram must still save something at when it is chosen
   bool swap = false;  ///< new tokens take the ids of the least used ones; otherwise the ids after the last
   bool cross_words = true;      ///< whether an n-gram may go on into the next word
+  bool cross_lines = true;      ///< whether an n-gram may have line ends in it
   bool digits = false;          ///< whether n-grams may be nothing but digits
   bool released_score = false;  ///< count x n instead of tokens saved (adaptivocab/ngram_select)
 };

@@ -60,7 +60,8 @@ TEST(PatchTokenizer, NgramsBecomeTokens) {
   EXPECT_THAT(tokenizer.encode("xyz"), ElementsAre(263));
   EXPECT_THAT(tokenizer.encode("xyxyz!"), ElementsAre(262, 263, '!'));
   EXPECT_THAT(tokenizer.encode(" ax"), ElementsAre(264));
-  EXPECT_THAT(tokenizer.encode(" abx"), ElementsAre(' ', 256, 'x')) << "the base tokenizer makes no 258 of it";
+  EXPECT_THAT(tokenizer.encode(" abx"), ElementsAre(' ', 256, 'x'))
+      << "the base tokenizer makes no 258 of it";
   EXPECT_THAT(tokenizer.encode(""), ElementsAre());
   EXPECT_EQ(tokenizer.decode(Ids{262, 263, 264}), "xyxyz ax");
   EXPECT_EQ(tokenizer.end_of_text(), 260);
@@ -166,7 +167,7 @@ TEST(PatchBuild, TakesWhatSavesMost) {
   EXPECT_THAT(built.vocabulary.added[1].parts, ElementsAre('u', 'v'));
   EXPECT_EQ(built.vocabulary.base_tokens, 262);
   for (const auto& added : built.vocabulary.added) {
-    EXPECT_THAT(added.parts, ::testing::Not(::testing::Contains(' '))) << "white space is in no n-gram";
+    EXPECT_THAT(added.parts, ::testing::Not(::testing::Contains(' '))) << "blanks are in no n-gram";
     EXPECT_NE(added.parts, (Ids{'7', '7'})) << "nor are digits alone";
   }
   const PatchBuild with_digits = build("77 77 77 ", {.add = 1, .digits = true});
@@ -183,6 +184,14 @@ TEST(PatchBuild, WordsAreNotCrossedWhenNotWanted) {
   options.cross_words = false;
   for (const auto& added : build(text, options).vocabulary.added)
     EXPECT_THAT(added.parts, ElementsAre(258, 'p'));
+}
+
+TEST(PatchBuild, LinesAreCrossedWhenWanted) {
+  const std::string text = "q\n\nr q\n\nr q\n\nr ";
+  PatchBuildOptions options{.add = 1, .max_n = 4};
+  EXPECT_THAT(build(text, options).vocabulary.added.at(0).parts, ElementsAre('q', '\n', '\n', 'r'));
+  options.cross_lines = false;
+  expect_error([&] { build(text, options); }, {"no n-gram"}, ExitCode::kUsage);
 }
 
 TEST(PatchBuild, SwapGivesUpWhatTheTextDoesNotUse) {
