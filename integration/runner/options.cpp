@@ -34,7 +34,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       .add_option(
           "--model", options.model,
           "A directory in Hugging Face layout, phi-mini, synthetic:phi-2 (random weights of that shape; also "
-          "phi-1.5, phi-1, phi-mini), or OWNER/NAME from the Hugging Face cache")
+          "phi-1.5, phi-1, phi-mini; synthetic:phi-2:4 for its first four layers), or OWNER/NAME from the "
+          "Hugging Face cache")
       ->capture_default_str();
   command.add_option(
       "--tokenizer", options.tokenizer,
