@@ -84,9 +84,13 @@ void Forward::attend(const View& query, const View& slot, const View& position, 
   if (device_ == Device::kCuda) {  // has one kernel for any mixture of rows
     const vattention::DecodeAttention::Problem problem{
         n, config_.positions, 1, config_.heads, config_.head_dim, kv.dtype};
-    return best_variant<vattention::DecodeAttention>(problem, device_)
-        .run(problem,
-             {.q = query, .slot = slot, .position = position, .out = to, .contiguous = kv, .paged = {}});
+    vattention::DecodeAttention::Args args;
+    args.q = query;
+    args.slot = slot;
+    args.position = position;
+    args.out = to;
+    args.contiguous = kv;  // through a table where the cache has one
+    return best_variant<vattention::DecodeAttention>(problem, device_).run(problem, args);
   }
   const dense::Attention::Problem problem{n, 1, config_.positions, config_.heads, config_.head_dim, kv.dtype};
   best_variant<dense::Attention>(problem).run(problem, {query, slot, position, to, kv});
