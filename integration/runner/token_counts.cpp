@@ -1,6 +1,9 @@
 #include "integration/runner/token_counts.hpp"
 
+#include <chrono>
 #include <unordered_set>
+
+#include "integration/runner/measured.hpp"
 
 namespace trisect::runner {
 namespace {
@@ -9,8 +12,7 @@ namespace {
 template <class Take>
 void each_line(std::string_view text, const Take& take) {
   while (!text.empty()) {
-    const std::size_t end =
-        std::min(text.size(), text.find('\n', 0) == text.npos ? text.size() : text.find('\n') + 1);
+    const std::size_t at = text.find('\n'), end = at == text.npos ? text.size() : at + 1;
     take(text.substr(0, end));
     text.remove_prefix(end);
   }
@@ -19,14 +21,17 @@ void each_line(std::string_view text, const Take& take) {
 }  // namespace
 
 TokenCount count_tokens(const phi2::PatchTokenizer& tokenizer, std::string name, std::string_view text) {
+  const auto start = std::chrono::steady_clock::now();
   std::vector<phi2::TokenId> base = tokenizer.base().encode(text);
+  const double base_s = seconds_since(start);
   const std::size_t count = base.size();
   const std::vector<phi2::TokenId> ids = tokenizer.patched(std::move(base));
+  const double patched_s = seconds_since(start);
   if (tokenizer.decode(ids) != text) {
     throw Error(ExitCode::kCheckFailed,
                 fmt::format("{}: the patched tokens do not decode to the text", name));
   }
-  return {std::move(name), text.size(), count, ids.size()};
+  return {std::move(name), text.size(), count, ids.size(), base_s, patched_s};
 }
 
 std::string new_lines(std::string_view text, std::string_view known) {
@@ -55,7 +60,9 @@ Json token_counts_json(const std::vector<TokenCount>& counts) {
     list.push_back({{"text", one.text},
                     {"bytes", one.bytes},
                     {"base_tokens", one.base},
-                    {"patched_tokens", one.patched}});
+                    {"patched_tokens", one.patched},
+                    {"base_encode_s", one.base_s},
+                    {"patched_encode_s", one.patched_s}});
   }
   return list;
 }

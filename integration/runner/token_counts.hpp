@@ -13,6 +13,7 @@ namespace trisect::runner {
 struct TokenCount {
   std::string text;  ///< its name
   std::size_t bytes = 0, base = 0, patched = 0;
+  double base_s = 0, patched_s = 0;  ///< what encoding took, once; patched_s with the base tokenizer's part
 
   /// Of the base's tokens, how many are gone; negative when there are more.
   double reduction() const {
