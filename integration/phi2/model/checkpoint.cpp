@@ -1,6 +1,7 @@
 #include "integration/phi2/model/checkpoint.hpp"
 
 #include "integration/phi2/model/json.hpp"
+#include "integration/phi2/model/overlay.hpp"
 #include "kernels/core/error.hpp"
 
 namespace trisect::phi2 {
@@ -8,6 +9,16 @@ namespace trisect::phi2 {
 namespace fs = std::filesystem;
 
 Checkpoint::Checkpoint(const fs::path& directory) {
+  open_all(directory);
+  const std::optional<Overlay> overlay = find_overlay(directory);
+  if (!overlay) return;
+  // Tensors point to where they are: the base's files stay as they were opened.
+  Checkpoint base(overlay->base);
+  for (auto& file : base.files_) files_.push_back(std::move(file));
+  tensors_.insert(base.tensors_.begin(), base.tensors_.end());
+}
+
+void Checkpoint::open_all(const fs::path& directory) {
   std::error_code ignored;
   listing_ = directory / "model.safetensors";
   if (fs::exists(fs::symlink_status(listing_, ignored))) {

@@ -12,7 +12,8 @@
 namespace trisect::phi2 {
 
 /// Opens model.safetensors, or the shards that model.safetensors.index.json lists (the former wins when both
-/// are there, as in transformers). Throws Error(kEnvironment) when neither exists, when a shard is missing or
+/// are there, as in transformers). In a directory with overlay.json the tensors that are not there are those
+/// of the base model that it names. Throws Error(kEnvironment) when neither exists, when a shard is missing or
 /// named outside the directory, and when index and shards disagree on where a tensor is.
 class Checkpoint {
  public:
@@ -28,6 +29,7 @@ class Checkpoint {
   const std::filesystem::path& listing() const { return listing_; }
 
  private:
+  void open_all(const std::filesystem::path& directory);
   const SafetensorsFile& open(const std::filesystem::path& path);
   void open_shards(const std::filesystem::path& directory);
 

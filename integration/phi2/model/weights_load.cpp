@@ -10,6 +10,7 @@
 #include "integration/phi2/model/checkpoint.hpp"
 #include "integration/phi2/model/content_hash.hpp"
 #include "integration/phi2/model/json.hpp"
+#include "integration/phi2/model/overlay.hpp"
 #include "integration/phi2/model/weights.hpp"
 #include "kernels/core/error.hpp"
 
@@ -238,6 +239,12 @@ Weights read_weights(const std::filesystem::path& directory, const Config& confi
   std::uint64_t hash = hash_text(config.geometry());
   for (const auto& [name, value] : hashes) hash = hash_bytes(&value, sizeof value, hash);
   weights.hash = hash_name(hash);
+  if (const auto overlay = find_overlay(directory);
+      overlay && overlay->hash.value_or(weights.hash) != weights.hash) {
+    environment_error(
+        "{}: hash is {}, but over {} the weights are {}: it lies over another version of that model",
+        (directory / "overlay.json").string(), *overlay->hash, overlay->base.string(), weights.hash);
+  }
   return weights;
 }
 
