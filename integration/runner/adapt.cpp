@@ -10,6 +10,7 @@
 #include "integration/runner/adapted_model.hpp"
 #include "integration/runner/commands.hpp"
 #include "integration/runner/files.hpp"
+#include "integration/runner/hf_export.hpp"
 #include "integration/runner/measured.hpp"
 #include "integration/runner/record.hpp"
 #include "integration/runner/terminal.hpp"
@@ -24,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Arguments {
-  std::string model = "phi-mini", corpus, output, json, score = "saved", encoding = "optimal",
+  std::string model = "phi-mini", corpus, output, export_hf, json, score = "saved", encoding = "optimal",
               init = "exponential";
   std::vector<std::string> held_out;
   phi2::PatchBuildOptions build;
@@ -59,12 +60,49 @@ Json top_json(const phi2::Tokenizer& base, const phi2::PatchBuild& build, std::s
   return top;
 }
 
+/// `adapted` has stored weights, patch and tokenizer.
+void export_hf(const fs::path& adapted, const std::string& output) {
+  const fs::path patch_file = adapted / phi2::kPatchFile;
+  std::error_code ignored;
+  if (!fs::exists(patch_file, ignored)) {
+    usage_error(
+        "--export-hf: {} has no {}: name an adapted model, or make one with --corpus, --add and --weights",
+        adapted.string(), phi2::kPatchFile);
+  }
+  const phi2::PatchVocabulary vocabulary = phi2::read_patch_file(patch_file);
+  make_directory(output);
+  refuse_same_directory(adapted, output);
+  const HfTokens tokens = write_hf_tokenizer(adapted / "tokenizer.json", vocabulary, output);
+  write_hf_model(adapted, tokens.unused, output);
+  fmt::print(
+      stderr,
+      "{}: weights and tokenizer for transformers. All {} new tokens decode; encoding makes {} of them, by "
+      "merges. The other {} cannot be expressed: they go on into another word or line, or no token joins "
+      "their parts two by two, and a byte-level BPE joins within words only. Texts get more tokens there "
+      "than here\n",
+      output, tokens.added, tokens.encoded, tokens.added - tokens.encoded);
+  if (!tokens.unused.empty()) {
+    fmt::print(stderr,
+               "Ids with the text of another token, which has it alone there, are not generated: {}\n",
+               fmt::join(tokens.unused, ", "));
+  }
+}
+
 ExitCode adapt(Arguments arguments) {
   constexpr std::size_t kTop = 50, kShown = 5;
   const std::string started = utc_now();
   const auto start = std::chrono::steady_clock::now();
   arguments.build.released_score = arguments.score == "released";
   const fs::path directory = directory_of(arguments.model), tokenizer_json = directory / "tokenizer.json";
+  const bool builds = !arguments.corpus.empty();
+  if (!builds && !arguments.export_hf.empty()) {
+    export_hf(directory, arguments.export_hf);
+    return ExitCode::kOk;
+  }
+  if (!builds || arguments.build.add == 0 || arguments.output.empty())
+    usage_error("adapt needs --corpus, --add and --output; to export an adapted model, --export-hf alone");
+  if (!arguments.export_hf.empty() && !arguments.weights)
+    usage_error("--export-hf needs the adapted weights: add --weights");
   refuse_adapted(directory);
   if (arguments.weights) phi2::load_config(directory / "config.json");
   const ResultFile file(arguments.json);
@@ -110,6 +148,8 @@ ExitCode adapt(Arguments arguments) {
                arguments.output);
   }
 
+  if (!arguments.export_hf.empty()) export_hf(arguments.output, arguments.export_hf);
+
   Json record = record_header("trisect/adapt", started, interrupted());
   record["model"] = arguments.model;
   record["settings"] = {{"add", arguments.build.add},
@@ -151,11 +191,14 @@ void add_adapt(CLI::App& program, ExitCode& exit_code) {
       .add_option("--model", arguments->model,
                   "A model, or for the tokenizer alone any directory with tokenizer.json")
       ->capture_default_str();
-  command
-      .add_option("--corpus", arguments->corpus, "Text of the domain: n-grams of its tokens become tokens")
-      ->required();
-  command.add_option("--add", build.add, "How many")->required()->check(CLI::Range(1, 1 << 19));
-  command.add_option("--output", arguments->output, "Directory for patch_tokenizer.json")->required();
+  command.add_option("--corpus", arguments->corpus,
+                     "Text of the domain: n-grams of its tokens become tokens");
+  command.add_option("--add", build.add, "How many")->check(CLI::Range(1, 1 << 19));
+  command.add_option("--output", arguments->output, "Directory for patch_tokenizer.json");
+  command.add_option(
+      "--export-hf", arguments->export_hf,
+      "Directory for the adapted model as transformers loads it; alone, with --model naming an adapted "
+      "model, or beside --weights. Says which tokens a tokenizer.json cannot express");
   command.add_flag("--weights", arguments->weights,
                    "Also write the adapted model there: weights, config.json and tokenizer.json. Without it, "
                    "--patch-tokenizer adapts the weights whenever the model is loaded");

@@ -15,6 +15,7 @@ void add_adapt(CLI::App& program, ExitCode& exit_code);
 void add_calibrate(CLI::App& program, ExitCode& exit_code);
 void add_trace(CLI::App& program, ExitCode& exit_code);
 void add_compare(CLI::App& program, ExitCode& exit_code);
+void add_vocabulary(CLI::App& program, ExitCode& exit_code);
 void add_worker(CLI::App& program, ExitCode& exit_code);
 
 }  // namespace trisect::runner

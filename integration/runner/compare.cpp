@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include "integration/phi2/model/mapped_file.hpp"
+#include "integration/phi2/model/overlay.hpp"
+#include "integration/phi2/model/patch_weights.hpp"
 #include "integration/runner/commands.hpp"
 #include "integration/runner/files.hpp"
 #include "integration/runner/rotations.hpp"
@@ -58,15 +60,20 @@ cpu_set_t allowed_processors() {
   return set;
 }
 
-/// The first side to load would otherwise wait for the disk, and the second not.
-void read_into_page_cache(const phi2::ModelSource& source) {
-  if (source.synthetic()) return;
-  for (const fs::directory_entry& entry : fs::directory_iterator(source.directory)) {
+void read_into_page_cache(const fs::path& directory) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
     if (entry.path().extension() != ".safetensors") continue;
     const phi2::MappedFile file(entry.path());
     // When it fails, loading will say why.
     static_cast<void>(file.populate(0, file.bytes().size()));
   }
+}
+
+/// The first side to load would otherwise wait for the disk, and the second not.
+void read_into_page_cache(const phi2::ModelSource& source) {
+  if (source.synthetic()) return;
+  if (const auto overlay = phi2::find_overlay(source.directory)) read_into_page_cache(overlay->base);
+  read_into_page_cache(source.directory);
 }
 
 /// Calibrates here and hands the result on in a file, so that no side's memory knows of it. Returns what the
@@ -95,6 +102,9 @@ fs::path quality_text(const Arguments& arguments, const Model& model) {
   return model.source.synthetic() || !model.tokenizer ? "" : find_text("general.txt");
 }
 
+/// "" for a base tokenizer's vocabulary.
+std::string patch_hash(const Model& model) { return model.patch ? phi2::hash_of(*model.patch) : ""; }
+
 void refuse_spinning_teams() {
   const char* policy = std::getenv("OMP_WAIT_POLICY");
   if (policy != nullptr && strcasecmp(policy, "active") == 0) {
@@ -114,9 +124,11 @@ std::string describe_optimized(const Arguments& arguments, const Model& model,
                                const std::optional<phi2::LarosaOptions>& larosa) {
   std::vector<std::string> parts;
   if (model.patch) {
-    parts.push_back(fmt::format("AdaptiVocab, {} tokens added, {} removed, rows {}",
-                                model.patch->added.size(), model.patch->removed.size(),
-                                phi2::name_of(model.patch->init)));
+    parts.push_back(fmt::format(
+        "AdaptiVocab, {} tokens added, {} removed, {}", model.patch->added.size(),
+        model.patch->removed.size(),
+        model.adapted ? fmt::format("the stored weights of {}", model.source.name)
+                      : fmt::format("rows {} without fine-tuning", phi2::name_of(model.patch->init))));
   }
   if (larosa) {
     parts.push_back(fmt::format("LaRoSA {}, rotation {}, sparsity {:.3f} ({:.3f} of the layers' weights)",
@@ -146,10 +158,10 @@ ExitCode compare(Arguments arguments) {
     arguments.prompts.file = find_questions();
   }
   comparison.source = model.source;
-  comparison.same_vocabulary = !optimized.patch;
+  comparison.same_vocabulary = patch_hash(model) == patch_hash(optimized);
   comparison.prompts = read_prompts(arguments.prompts, model, arguments.sampling.params.seed);
   comparison.optimized_prompts = read_prompts(arguments.prompts, optimized, arguments.sampling.params.seed);
-  if (optimized.patch && arguments.prompts.random_tokens > 0) {
+  if (!comparison.same_vocabulary && arguments.prompts.random_tokens > 0) {
     usage_error(
         "--prompt-tokens: random ids are no text that two vocabularies could share: add --prompts FILE");
   }
@@ -191,6 +203,7 @@ ExitCode compare(Arguments arguments) {
     comparison.baseline.description = "every weight is read";
     comparison.optimized.description = describe_optimized(arguments, optimized, larosa);
     read_into_page_cache(model.source);
+    read_into_page_cache(optimized.source);
     measure_generations(setup, comparison, [&] { save(true); });
     if (!text.empty()) measure_quality(setup, text.filename().string(), quality_of, comparison);
   } catch (const Error& error) {

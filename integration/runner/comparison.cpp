@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "integration/runner/quality.hpp"
+
 namespace trisect::runner {
 namespace {
 
@@ -17,6 +19,7 @@ Json to_json(const GenerationRecord& record) {
           {"repetition", record.repetition},
           {"tokens_in", record.tokens_in},
           {"tokens_out", record.ids.size()},
+          {"characters_out", characters_of(record.text)},
           {"prefill_s", record.prefill_s},
           {"decode_s", sum(record.token_s)},
           {"token_s", record.token_s},
@@ -24,15 +27,16 @@ Json to_json(const GenerationRecord& record) {
           {"text", record.text}};
 }
 
-Json to_json(const std::optional<QualityRecord>& quality) {
+/// Perplexities of two vocabularies are of different things: the file has none then.
+Json to_json(const std::optional<QualityRecord>& quality, bool same_vocabulary) {
   if (!quality) return {};
   return {{"text", quality->text},
           {"tokens", quality->tokens},
-          {"perplexity", number_json(quality->perplexity)},
+          {"perplexity", same_vocabulary ? number_json(quality->perplexity) : Json()},
           {"bits_per_character", number_json(quality->bits_per_character)}};
 }
 
-Json to_json(const Side& side) {
+Json to_json(const Side& side, bool same_vocabulary) {
   Json generations = Json::array();
   for (const GenerationRecord& record : side.generations) generations.push_back(to_json(record));
   return {{"name", side.name},
@@ -45,7 +49,8 @@ Json to_json(const Side& side) {
           {"prefill_stages_s", stages_json(side.prefill_stages)},
           {"decode_steps", side.decode_steps},
           {"weight_bytes_per_token", side.weight_bytes_per_token},
-          {"quality", to_json(side.quality)}};
+          {"kv_bytes_per_token", side.kv_bytes_per_token},
+          {"quality", to_json(side.quality, same_vocabulary)}};
 }
 
 Json to_json(const Agreement& agreement) {
@@ -86,10 +91,12 @@ Json comparison_json(const Comparison& comparison, bool interrupted) {
   record["settings"] = comparison.settings;
   record["prompts"] = Json::array();
   for (const Prompt& prompt : comparison.prompts) {
-    record["prompts"].push_back({{"text", prompt.text}, {"tokens", prompt.ids.size()}});
+    record["prompts"].push_back(
+        {{"text", prompt.text}, {"tokens", prompt.ids.size()}, {"characters", characters_of(prompt.text)}});
   }
   record["probe_gbps"] = comparison.probe_gbps;
-  record["sides"] = {to_json(comparison.baseline), to_json(comparison.optimized)};
+  const bool same = comparison.same_vocabulary;
+  record["sides"] = {to_json(comparison.baseline, same), to_json(comparison.optimized, same)};
   record["agreement"] =
       comparison.same_vocabulary ? to_json(agreement_of(comparison.baseline, comparison.optimized)) : Json();
   return record;

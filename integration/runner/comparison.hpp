@@ -36,7 +36,7 @@ struct Side {
   Json memory;  ///< memory_json(), or null
   StageSeconds decode_stages{}, prefill_stages{};
   std::size_t decode_steps = 0;
-  double weight_bytes_per_token = 0;
+  double weight_bytes_per_token = 0, kv_bytes_per_token = 0;
   std::optional<QualityRecord> quality;
 };
 

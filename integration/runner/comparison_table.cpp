@@ -2,6 +2,7 @@
 #include <functional>
 
 #include "integration/runner/comparison.hpp"
+#include "integration/runner/quality.hpp"
 #include "integration/runner/terminal.hpp"
 
 namespace trisect::runner {
@@ -9,7 +10,8 @@ namespace {
 
 /// Of a whole repetition, all prompts together: medians.
 struct Typical {
-  double load_s = 0, prefill_s = 0, decode_s = 0, total_s = 0, tokens_in = 0, tokens_out = 0, steps = 0;
+  double load_s = 0, prefill_s = 0, decode_s = 0, total_s = 0, tokens_in = 0, tokens_out = 0, steps = 0,
+         characters_out = 0;
 };
 
 bool complete(const Side& side, int repetition, std::size_t prompts) {
@@ -20,9 +22,9 @@ bool complete(const Side& side, int repetition, std::size_t prompts) {
 }
 
 Typical typical_of(const Side& side, std::size_t prompts) {
-  std::vector<double> prefill, decode, total, in, out, steps;
+  std::vector<double> prefill, decode, total, in, out, steps, characters;
   for (int repetition = 0; complete(side, repetition, prompts); ++repetition) {
-    for (auto* samples : {&prefill, &decode, &total, &in, &out, &steps}) samples->push_back(0);
+    for (auto* samples : {&prefill, &decode, &total, &in, &out, &steps, &characters}) samples->push_back(0);
     for (const GenerationRecord& record : side.generations) {
       if (record.repetition != repetition) continue;
       prefill.back() += record.prefill_s;
@@ -30,12 +32,13 @@ Typical typical_of(const Side& side, std::size_t prompts) {
       in.back() += static_cast<double>(record.tokens_in);
       out.back() += static_cast<double>(record.ids.size());
       steps.back() += static_cast<double>(record.token_s.size());
+      characters.back() += static_cast<double>(characters_of(record.text));
     }
     total.back() = prefill.back() + decode.back();
   }
   if (total.empty()) return {};
   return {side.load_s.front(), median(prefill), median(decode), median(total),
-          median(in),          median(out),     median(steps)};
+          median(in),          median(out),     median(steps),  median(characters)};
 }
 
 class Table {
@@ -81,6 +84,26 @@ void add_memory(Table& table, const Json& base, const Json& optimized) {
   row("- scratch", "scratch_bytes", false);
 }
 
+/// What does not depend on the vocabulary; nothing for random ids.
+void add_characters(Table& table, const Comparison& comparison, const Typical& base,
+                    const Typical& optimized) {
+  double in = 0;
+  for (const Prompt& prompt : comparison.prompts) in += static_cast<double>(characters_of(prompt.text));
+  if (in == 0 || base.characters_out == 0 || optimized.characters_out == 0) return;
+  const auto kv = [in](const Side& side, const Typical& typical) {
+    return 1000 * side.kv_bytes_per_token * (typical.tokens_in + typical.tokens_out) /
+           (in + typical.characters_out);
+  };
+  table.title("Characters");
+  table.plain("out", base.characters_out, optimized.characters_out, whole);
+  table.larger_is_better("decoded a second", base.characters_out / std::max(base.decode_s, 1e-9),
+                         optimized.characters_out / std::max(optimized.decode_s, 1e-9), one_decimal);
+  table.larger_is_better("out a second, whole", base.characters_out / base.total_s,
+                         optimized.characters_out / optimized.total_s, one_decimal);
+  table.smaller_is_better("KV cache of 1000", kv(comparison.baseline, base),
+                          kv(comparison.optimized, optimized), bytes_text);
+}
+
 void add_quality(Table& table, const Side& base, const Side& optimized, bool same_vocabulary) {
   if (!base.quality || !optimized.quality) return;
   table.title("Quality");
@@ -112,6 +135,7 @@ std::string comparison_table(const Comparison& comparison) {
                          optimized.steps / std::max(optimized.decode_s, 1e-9), one_decimal);
   table.larger_is_better("out a second, whole", base.tokens_out / base.total_s,
                          optimized.tokens_out / optimized.total_s, one_decimal);
+  add_characters(table, comparison, base, optimized);
   add_memory(table, comparison.baseline.memory, comparison.optimized.memory);
   add_quality(table, comparison.baseline, comparison.optimized, comparison.same_vocabulary);
   const std::string text = table.text() + fmt::format("Optimized: {}.\n", comparison.optimized.description);

@@ -120,10 +120,14 @@ ExitCode evaluate(const Arguments& arguments) {
   const double bits = bits_per_character(quality, characters);
 
   print(fmt::format("perplexity          {:.4f}\nbits per character  {:.4f}\n", quality.perplexity(), bits));
+  const auto tokens = static_cast<double>(quality.tokens);
+  const auto all_characters = static_cast<double>(characters_of(model.tokenizer->decode(seen)));
+  const double kv = 1000 * kv_bytes_per_token(model.source.config, model.dtype) * tokens / all_characters;
   fmt::print(stderr, "{} tokens of {}{}, {} of them predicted, in windows of {}; {}, {:.1f} tokens/s\n",
              quality.tokens, text.name(), quality.complete ? "" : fmt::format(" (it has {})", ids.size()),
-             quality.predicted, loaded.engine->context(), seconds_text(seconds),
-             static_cast<double>(quality.tokens) / seconds);
+             quality.predicted, loaded.engine->context(), seconds_text(seconds), tokens / seconds);
+  fmt::print(stderr, "{:.2f} characters a token, {:.1f} characters/s; KV cache of 1000 characters {}\n",
+             all_characters / tokens, all_characters / seconds, bytes_text(kv));
 
   Json record = record_header("trisect/evaluate", started, !quality.complete);
   record["model"] = model_json(model.source, loaded.engine->weights().hash);
@@ -139,6 +143,9 @@ ExitCode evaluate(const Arguments& arguments) {
   record["tokens"] = quality.tokens;
   record["predicted_tokens"] = quality.predicted;
   record["predicted_characters"] = characters;
+  record["characters"] = static_cast<std::int64_t>(all_characters);
+  record["characters_per_s"] = all_characters / seconds;
+  record["kv_bytes_per_1000_characters"] = kv;
   record["nll_nats"] = number_json(quality.nll / static_cast<double>(quality.predicted));
   record["perplexity"] = number_json(quality.perplexity());
   record["bits_per_character"] = number_json(bits);

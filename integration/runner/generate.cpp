@@ -105,6 +105,7 @@ ExitCode generate(const Arguments& arguments) {
   record["variants"] = engine.variants();
   record["load_s"] = loaded.load_s;
   record["generations"] = generations_json(all);
+  record["per_character"] = per_character_json(engine, all);
   record["memory"] = memory;
   record["weight_bytes_per_token"] = engine.decode_bytes();
   record["peaks"] = peaks_json(peaks, model.source.config, all);

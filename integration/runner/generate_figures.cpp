@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "integration/phi2/engine/sequence.hpp"
+#include "integration/runner/quality.hpp"
 #include "integration/runner/terminal.hpp"
 #include "kernels/core/bandwidth_probe.hpp"
 #include "kernels/core/cpu.hpp"
@@ -83,6 +84,38 @@ void print_decode(const phi2::Engine& engine, const std::vector<double>& steps, 
   fmt::print(stderr, "\n");
 }
 
+/// What a text costs, whatever its tokens are.
+struct PerCharacter {
+  std::int64_t out = 0;          ///< characters generated
+  double out_per_s = 0;          ///< while decoding
+  double kv_bytes_per_1000 = 0;  ///< of prompts and generated texts; 0 for random ids
+};
+
+PerCharacter per_character(const phi2::Engine& engine, const std::vector<Generated>& all) {
+  PerCharacter figures;
+  std::int64_t in = 0;
+  std::size_t tokens = 0;
+  for (const Generated& one : all) {
+    figures.out += characters_of(one.text);
+    in += characters_of(one.prompt->text);
+    tokens += one.prompt->ids.size() + one.measured.result.ids.size();
+  }
+  if (const double seconds = sum(all_steps(all)); seconds > 0) {
+    figures.out_per_s = static_cast<double>(figures.out) / seconds;
+  }
+  if (in > 0) {
+    figures.kv_bytes_per_1000 = 1000 * kv_bytes_per_token(engine.config(), engine.weights().dtype) *
+                                static_cast<double>(tokens) / static_cast<double>(in + figures.out);
+  }
+  return figures;
+}
+
+void print_per_character(const PerCharacter& figures) {
+  if (figures.kv_bytes_per_1000 == 0) return;
+  fmt::print(stderr, "characters {:>10}  {:.1f} a second decoded; KV cache of 1000 characters {}\n",
+             figures.out, figures.out_per_s, bytes_text(figures.kv_bytes_per_1000));
+}
+
 void print_larosa(const phi2::Engine& engine) {
   if (!engine.larosa()) return;
   const phi2::LarosaOptions& larosa = *engine.larosa();
@@ -100,7 +133,8 @@ void print_memory(const Json& memory) {
              part("scratch_bytes"));
 }
 
-/// Memory may change its speed within seconds, so decode steps and probes take turns, one pass over memory each.
+/// Memory may change its speed within seconds, so decode steps and probes take turns, one pass over memory
+/// each.
 void probe_beside_steps(phi2::Engine& engine, Peaks& peaks) {
   const BandwidthProbe probe(
       std::min(BandwidthProbe::kDefaultBytes, kProbeCaches * last_level_cache_bytes()));
@@ -137,6 +171,7 @@ void print_figures(const phi2::Engine& engine, const std::vector<Generated>& all
                    const Json& memory) {
   print_prefill(engine.config(), all, peaks);
   print_decode(engine, all_steps(all), peaks);
+  print_per_character(per_character(engine, all));
   print_larosa(engine);
   print_memory(memory);
 }
@@ -148,6 +183,8 @@ Json generations_json(const std::vector<Generated>& all) {
     list.push_back({{"prompt", one.prompt->text},
                     {"tokens_in", one.prompt->ids.size()},
                     {"tokens_out", result.ids.size()},
+                    {"characters_in", characters_of(one.prompt->text)},
+                    {"characters_out", characters_of(one.text)},
                     {"prefill_s", result.prefill_s},
                     {"decode_s", sum(result.token_s)},
                     {"token_s", result.token_s},
@@ -158,6 +195,14 @@ Json generations_json(const std::vector<Generated>& all) {
                     {"stages_s", stages_json(one.measured.decode_stages)}});
   }
   return list;
+}
+
+Json per_character_json(const phi2::Engine& engine, const std::vector<Generated>& all) {
+  const PerCharacter figures = per_character(engine, all);
+  const auto or_null = [](double value) { return value > 0 ? Json(value) : Json(); };
+  return {{"characters_out", figures.out},
+          {"characters_per_s", or_null(figures.out_per_s)},
+          {"kv_bytes_per_1000_characters", or_null(figures.kv_bytes_per_1000)}};
 }
 
 Json peaks_json(const Peaks& peaks, const phi2::Config& config, const std::vector<Generated>& all) {

@@ -33,6 +33,9 @@ void print_figures(const phi2::Engine& engine, const std::vector<Generated>& all
 Json generations_json(const std::vector<Generated>& all);
 
 /// Null where it was not measured.
+/// Speed and KV memory by characters of text, which do not depend on the vocabulary; null where there is no
+/// text.
+Json per_character_json(const phi2::Engine& engine, const std::vector<Generated>& all);
 Json peaks_json(const Peaks& peaks, const phi2::Config& config, const std::vector<Generated>& all);
 
 }  // namespace trisect::runner

@@ -18,24 +18,23 @@ namespace trisect::runner {
 struct Model {
   phi2::ModelSource source;
   Dtype dtype = Dtype::kBf16;
-  Device device = Device::kCpu;  ///< that computes
-  std::unique_ptr<phi2::Tokenizer> tokenizer;  ///< null where there is none; patched if the vocabulary is
-  /// What the weights must be patched with when they are loaded; nothing for a model that was written
-  /// adapted.
-  std::optional<phi2::PatchVocabulary> patch{};
+  Device device = Device::kCpu;                  ///< that computes
+  std::unique_ptr<phi2::Tokenizer> tokenizer;    ///< null where there is none; patched if the vocabulary is
+  std::optional<phi2::PatchVocabulary> patch{};  ///< how the vocabulary differs from the base tokenizer's
+  bool adapted = false;  ///< the stored weights are those of the patched vocabulary already
 
   /// Ids in use; rows of the tables beyond them are padding.
   int vocabulary() const { return tokenizer ? tokenizer->size() : source.config.vocab; }
 };
 
-/// Finds the model and its tokenizer. Throws Error(kEnvironment) for a device that is not there, and those of
-/// find_model() and the tokenizer's.
+/// Finds the model and its tokenizer. Where --patch-tokenizer names an adapted model, that one is found in
+/// the model's place. Throws Error(kEnvironment) for a device that is not there, and those of find_model()
+/// and the tokenizer's.
 Model find_model(const ModelOptions& options);
 
-/// The tokenizer of `directory`, patched by `patch_file`, or by the file of an adapted model that is there.
-/// Throws Error(kEnvironment) when there is none.
-std::unique_ptr<phi2::Tokenizer> load_tokenizer(const std::string& directory,
-                                                const std::string& patch_file = "");
+/// The tokenizer of `directory`, patched as --patch-tokenizer says, or by the file of an adapted model that
+/// is there. Throws Error(kEnvironment) when there is none.
+std::unique_ptr<phi2::Tokenizer> load_tokenizer(const std::string& directory, const std::string& patch = "");
 
 /// phi2::tokenizer_hash() of the tokenizer.json there, patched or not.
 std::string base_tokenizer_hash(const std::string& directory);

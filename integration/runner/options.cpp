@@ -57,7 +57,7 @@ void add_patch_tokenizer_option(CLI::App& command, std::string& file) {
   command.add_option(
       "--patch-tokenizer", file,
       "patch_tokenizer.json from phi2 adapt: n-grams of tokens become tokens, and the weights get "
-      "rows for them");
+      "rows for them; or an adapted model such as phi-mini-sqlite, with the weights that are there");
 }
 
 CLI::Option* add_larosa_options(CLI::App& command, LarosaArguments& arguments) {

@@ -14,7 +14,7 @@ namespace trisect::runner {
 struct ModelOptions {
   std::string model = "phi-mini";
   std::string tokenizer;        ///< directory; "" for the model's own
-  std::string patch_tokenizer;  ///< file; "" for a model as it is
+  std::string patch_tokenizer;  ///< file or adapted model; "" for a model as it is
   std::string dtype = "bf16";
   std::string device = "cpu";
   int threads = 0;  ///< 0: see pin_threads()

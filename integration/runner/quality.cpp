@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string>
 
 namespace trisect::runner {
-namespace {
-
-std::int64_t characters_of(const std::string& text) {
+std::int64_t characters_of(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xc0) != 0x80; });
 }
 
-}  // namespace
+double kv_bytes_per_token(const phi2::Config& config, Dtype dtype) {
+  return 2.0 * config.layers * config.hidden * static_cast<double>(size_of(dtype));
+}
 
 std::int64_t predicted_characters(const phi2::Tokenizer& tokenizer, std::span<const std::int32_t> ids,
                                   int window) {

@@ -76,6 +76,7 @@ Json patch_json(const Model& model) {
           {"removed", patch.removed.size()},
           {"tokens", patch.size()},
           {"encoding", adaptivocab::name_of(patch.mode)},
+          {"weights", model.adapted ? "stored" : "patched"},
           {"init", phi2::name_of(patch.init)},
           {"init_base", patch.init_base}};
 }

@@ -24,7 +24,7 @@ Json settings_json(const ModelOptions& model, const SamplingOptions& sampling);
 Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::string& rotation,
                  const phi2::Config& config);
 
-/// Null for a model whose weights need no patch.
+/// Null for a base tokenizer's vocabulary.
 Json patch_json(const Model& model);
 
 /// Of an engine and its process; the peak is that of this moment.

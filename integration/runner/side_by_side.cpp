@@ -51,6 +51,7 @@ class Half {
 
   const nlohmann::json& loaded() const { return loaded_; }
   Side& side() { return side_; }
+  double kv_bytes_per_token() const { return runner::kv_bytes_per_token(model_.source.config, model_.dtype); }
   const phi2::Tokenizer* tokenizer() const { return model_.tokenizer.get(); }
 
   nlohmann::json generate(const Prompt& prompt, int max_new_tokens) {
@@ -90,6 +91,7 @@ void record_load(const Half& half, Side& side) {
   side.load_s = {half.loaded().at("load_s")};
   side.variants = half.loaded().at("variants");
   side.weight_bytes_per_token = half.loaded().at("weight_bytes_per_token");
+  side.kv_bytes_per_token = half.kv_bytes_per_token();
 }
 
 void add(StageSeconds& total, const StageSeconds& more) {
