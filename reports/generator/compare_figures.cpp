@@ -13,7 +13,8 @@ constexpr const char* kStages[] = {"embed",      "norm",      "rotate", "select"
 
 struct Repetition {
   std::set<int> prompts;
-  double prefill = 0, decode = 0, tokens_in = 0, tokens_out = 0, steps = 0;
+  double prefill = 0, decode = 0, tokens_in = 0, tokens_out = 0, steps = 0, characters = 0;
+  bool counted = true;
 };
 
 std::optional<Summary> summary_or_none(const std::vector<double>& samples) {
@@ -41,6 +42,22 @@ std::optional<double> SideFigures::whole_rate() const {
   return total && total->median > 0 ? std::optional(tokens_out / total->median) : std::nullopt;
 }
 
+std::optional<double> SideFigures::character_rate() const {
+  return total && total->median > 0 && characters_out ? std::optional(*characters_out / total->median)
+                                                      : std::nullopt;
+}
+
+std::optional<double> kv_bytes_per_1000_characters(const Side& side, const SideFigures& figures,
+                                                   const std::vector<Prompt>& prompts) {
+  if (!side.kv_bytes_per_token || !figures.characters_out) return std::nullopt;
+  double characters = *figures.characters_out;
+  for (const Prompt& prompt : prompts) {
+    if (!prompt.characters || *prompt.characters == 0) return std::nullopt;
+    characters += *prompt.characters;
+  }
+  return 1000 * *side.kv_bytes_per_token * (figures.tokens_in + figures.tokens_out) / characters;
+}
+
 SideFigures figures_of(const Side& side, std::size_t prompts) {
   SideFigures figures;
   std::map<int, Repetition> repetitions;
@@ -53,9 +70,11 @@ SideFigures figures_of(const Side& side, std::size_t prompts) {
     repetition.tokens_in += generation.tokens_in;
     repetition.tokens_out += generation.tokens_out;
     repetition.steps += static_cast<double>(generation.token_s.size());
+    repetition.counted = repetition.counted && generation.characters_out.has_value();
+    repetition.characters += generation.characters_out.value_or(0);
     tokens.insert(tokens.end(), generation.token_s.begin(), generation.token_s.end());
   }
-  std::vector<double> prefill, decode, total, in, out, steps;
+  std::vector<double> prefill, decode, total, in, out, steps, characters;
   for (const auto& [index, repetition] : repetitions) {
     if (repetition.prompts.size() != prompts) continue;
     prefill.push_back(repetition.prefill);
@@ -64,6 +83,7 @@ SideFigures figures_of(const Side& side, std::size_t prompts) {
     in.push_back(repetition.tokens_in);
     out.push_back(repetition.tokens_out);
     steps.push_back(repetition.steps);
+    if (repetition.counted) characters.push_back(repetition.characters);
   }
   figures.prefill = summary_or_none(prefill);
   figures.decode = summary_or_none(decode);
@@ -79,6 +99,7 @@ SideFigures figures_of(const Side& side, std::size_t prompts) {
     figures.tokens_in = summarize(in).median;
     figures.tokens_out = summarize(out).median;
     figures.decode_steps = summarize(steps).median;
+    if (characters.size() == total.size()) figures.characters_out = summarize(characters).median;
   }
   return figures;
 }

@@ -17,9 +17,11 @@ struct SideFigures {
   std::optional<double> token_p99;       ///< seconds
   double tokens_in = 0, tokens_out = 0;  ///< per repetition, all prompts together
   double decode_steps = 0;               ///< per repetition
+  std::optional<double> characters_out;  ///< likewise; empty for files that do not count them
 
-  std::optional<double> decode_rate() const;  ///< tokens per second while decoding
-  std::optional<double> whole_rate() const;   ///< tokens out per second of prefill and decode
+  std::optional<double> decode_rate() const;     ///< tokens per second while decoding
+  std::optional<double> whole_rate() const;      ///< tokens out per second of prefill and decode
+  std::optional<double> character_rate() const;  ///< characters per second of prefill and decode
 };
 
 struct CompareFigures {
@@ -30,6 +32,10 @@ struct CompareFigures {
 /// Repetitions in which a prompt is missing, as an interruption leaves one, are not counted.
 SideFigures figures_of(const Side& side, std::size_t prompts);
 CompareFigures figures_of(const CompareRun& run);
+
+/// KV memory of 1000 characters of prompts and texts; empty where characters were not counted.
+std::optional<double> kv_bytes_per_1000_characters(const Side& side, const SideFigures& figures,
+                                                   const std::vector<Prompt>& prompts);
 
 /// The stages of a decode step that take time on either side, in the order of the forward pass; stages of
 /// later versions come last.

@@ -28,10 +28,14 @@ CompareRun read_compare(const std::filesystem::path& directory,
 SweepRun read_sweep(const std::filesystem::path& directory, const std::filesystem::path& report_directory);
 TraceRun read_trace(const std::filesystem::path& directory, const std::filesystem::path& report_directory);
 
+VocabularyRun read_vocabulary(const std::filesystem::path& directory,
+                              const std::filesystem::path& report_directory);
+
 inline constexpr char kBenchmarkFile[] = "benchmark.json";
 inline constexpr char kManifestFile[] = "manifest.json";
 inline constexpr char kCompareFile[] = "compare.json";
 inline constexpr char kSweepFile[] = "sweep.json";
 inline constexpr char kTraceFile[] = "trace.json";
+inline constexpr char kVocabularyFile[] = "vocabulary.json";
 
 }  // namespace trisect::report

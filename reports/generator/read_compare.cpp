@@ -22,6 +22,8 @@ Settings read_settings(const Json& json) {
     settings.coefficient_out = larosa.at("coefficient_out");
     settings.weight_sparsity = known_number(larosa.value("weight_sparsity", Json()));
   }
+  if (const auto patch = json.find("patch"); patch != json.end() && !patch->is_null())
+    settings.patch = Settings::Patch{patch->at("added"), patch->at("removed"), patch->at("tokens")};
   return settings;
 }
 
@@ -33,7 +35,8 @@ Generation read_generation(const Json& json) {
           json.at("prefill_s"),
           json.at("decode_s"),
           json.at("token_s").get<std::vector<double>>(),
-          json.at("text")};
+          json.at("text"),
+          known_number(json.value("characters_out", Json()))};
 }
 
 Side read_side(const Json& json) {
@@ -50,6 +53,7 @@ Side read_side(const Json& json) {
   side.stages_s = json.at("stages_s").get<std::map<std::string, double>>();
   side.decode_steps = json.at("decode_steps");
   side.weight_bytes_per_token = json.at("weight_bytes_per_token");
+  side.kv_bytes_per_token = known_number(json.value("kv_bytes_per_token", Json()));
   if (const auto& quality = json.at("quality"); !quality.is_null()) {
     side.quality = Quality{quality.at("text"), quality.at("tokens"), known_number(quality.at("perplexity")),
                            known_number(quality.at("bits_per_character"))};
@@ -79,7 +83,8 @@ CompareRun read_compare(const std::filesystem::path& directory,
   run.model = read_model(json.at("model"));
   run.settings = read_settings(json.at("settings"));
   for (const auto& prompt : json.at("prompts"))
-    run.prompts.push_back({prompt.at("text"), prompt.at("tokens")});
+    run.prompts.push_back(
+        {prompt.at("text"), prompt.at("tokens"), known_number(prompt.value("characters", Json()))});
   std::vector<double> probes;
   for (const auto& value : json.at("probe_gbps")) {
     if (const auto gbps = known_number(value)) probes.push_back(*gbps);
@@ -92,6 +97,12 @@ CompareRun read_compare(const std::filesystem::path& directory,
   }
   run.baseline = read_side(sides[0]);
   run.optimized = read_side(sides[1]);
+  if (run.settings.patch && run.baseline.quality && run.optimized.quality) {
+    // Both sides adapted, as when LaRoSA is compared, have one vocabulary and ids that agree or not.
+    const auto agreement = json.find("agreement");
+    if (agreement == json.end() || agreement->is_null())
+      run.baseline.quality->perplexity = run.optimized.quality->perplexity = std::nullopt;
+  }
   check_prompts(run.baseline, "baseline", run.prompts.size(), path);
   check_prompts(run.optimized, "optimized", run.prompts.size(), path);
   if (const auto agreement = json.find("agreement"); agreement != json.end() && !agreement->is_null()) {

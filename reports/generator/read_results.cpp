@@ -40,6 +40,7 @@ std::vector<const Origin*> Results::origins() const {
   for (const CompareRun& run : comparisons) all.push_back(&run.origin);
   for (const SweepRun& run : sweeps) all.push_back(&run.origin);
   for (const TraceRun& run : traces) all.push_back(&run.origin);
+  for (const VocabularyRun& run : vocabularies) all.push_back(&run.origin);
   return all;
 }
 
@@ -66,12 +67,13 @@ Results read_results(const std::vector<std::filesystem::path>& directories,
   for (const auto& directory : directories) {
     const auto holds = [&](const char* name) { return std::filesystem::exists(directory / name); };
     const bool benchmark = holds(kBenchmarkFile), manifest = holds(kManifestFile),
-               compare = holds(kCompareFile), sweep = holds(kSweepFile), trace = holds(kTraceFile);
-    if (!benchmark && !manifest && !compare && !sweep && !trace) {
+               compare = holds(kCompareFile), sweep = holds(kSweepFile), trace = holds(kTraceFile),
+               vocabulary = holds(kVocabularyFile);
+    if (!benchmark && !manifest && !compare && !sweep && !trace && !vocabulary) {
       environment_error(
           "{}: no results here: neither {} and {} of microbench, nor {} of phi2 compare, nor {} of "
-          "phi2 evaluate --larosa-sweep, nor {} of phi2 trace",
-          directory.string(), kBenchmarkFile, kManifestFile, kCompareFile, kSweepFile, kTraceFile);
+          "phi2 evaluate --larosa-sweep, nor {} of phi2 trace, nor {} of phi2 vocabulary",
+          directory.string(), kBenchmarkFile, kManifestFile, kCompareFile, kSweepFile, kTraceFile, kVocabularyFile);
     }
     if (benchmark != manifest) {
       environment_error("{}: {} without {}: the two belong together, copy both", directory.string(),
@@ -85,11 +87,13 @@ Results read_results(const std::vector<std::filesystem::path>& directories,
     if (compare) results.comparisons.push_back(read_compare(directory, report_directory));
     if (sweep) results.sweeps.push_back(read_sweep(directory, report_directory));
     if (trace) results.traces.push_back(read_trace(directory, report_directory));
+    if (vocabulary) results.vocabularies.push_back(read_vocabulary(directory, report_directory));
   }
   refuse_doubles(results);
   refuse_same(results.comparisons);
   refuse_same(results.sweeps);
   refuse_same(results.traces);
+  refuse_same(results.vocabularies);
   return results;
 }
 

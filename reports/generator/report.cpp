@@ -50,6 +50,10 @@ Report compose(const Results& results, const ReportOptions& options) {
     text += quality_section(run, results, ++number, layers, options.picture_prefix, album);
   }
   text += traces_section(results, options.picture_prefix, album);
+  number = 0;
+  for (const VocabularyRun& run : results.vocabularies) {
+    text += vocabulary_section(run, ++number, options.picture_prefix, album);
+  }
   text += other_ops_section(results);
   number = 0;
   for (const CompareRun& run : results.comparisons) {

@@ -47,8 +47,8 @@ struct CheckResult {
   std::string detail;
 };
 
-/// One benchmark. `time_ns` is set only where the row's status is pass, for a wrong result has no time, and where it ran
-/// on a real device: what an emulated one took says nothing.
+/// One benchmark. `time_ns` is set only where the row's status is pass, for a wrong result has no time, and
+/// where it ran on a real device: what an emulated one took says nothing.
 struct Row {
   std::string benchmark;  ///< Google Benchmark's name
   std::string name;       ///< the same without /iterations:.../repeats:.../real_time
@@ -57,8 +57,8 @@ struct Row {
   double bytes = 0, flops = 0;  ///< of one call, as declared
   CheckResult check;
   std::string status, reason;
-  bool emulated = false;          ///< on a device that is not there
-  std::optional<int> launches;    ///< kernels, copies and fills of a call on a device
+  bool emulated = false;        ///< on a device that is not there
+  std::optional<int> launches;  ///< kernels, copies and fills of a call on a device
   std::optional<Summary> time_ns;
   std::map<int, double> sample_ns;          ///< by repetition; of `time_ns`
   std::map<std::string, Summary> stage_ns;  ///< rotate, topk, ...; reserve, commit, ...
@@ -120,11 +120,18 @@ struct Settings {
   int sparsity_permille = 0;
   double coefficient_in = 0, coefficient_out = 0;
   std::optional<double> weight_sparsity;  ///< of files that say it
+  /// The optimised side's vocabulary, where it is another than the baseline's: ids, tokens and what is per
+  /// token mean different things then.
+  struct Patch {
+    int added = 0, removed = 0, tokens = 0;
+  };
+  std::optional<Patch> patch;
 };
 
 struct Prompt {
   std::string text;
   int tokens = 0;
+  std::optional<double> characters{};  ///< of files that count them
 };
 
 struct Generation {
@@ -132,6 +139,7 @@ struct Generation {
   double prefill_s = 0, decode_s = 0;
   std::vector<double> token_s;
   std::string text;
+  std::optional<double> characters_out{};  ///< of files that count them
 };
 
 struct Memory {
@@ -154,6 +162,7 @@ struct Side {
   std::map<std::string, double> stages_s;  ///< over all decode steps
   int decode_steps = 0;
   double weight_bytes_per_token = 0;
+  std::optional<double> kv_bytes_per_token;
   std::optional<Quality> quality;
 };
 
@@ -255,11 +264,64 @@ struct TraceRun {
   }
 };
 
+/// Tokens of a whole text with the base vocabulary and the adapted one.
+struct TokenizedText {
+  std::string name, hash;
+  double characters = 0, base_tokens = 0, patched_tokens = 0;
+  std::vector<double> base_words, patched_words;  ///< entry k: words that begin k tokens
+
+  double reduction() const { return 1 - patched_tokens / base_tokens; }
+};
+
+struct TopToken {
+  std::string text;
+  int parts = 0;  ///< base tokens
+  double count = 0;
+};
+
+/// A model with one vocabulary on the beginning of a text.
+struct TextQuality {
+  std::string text;
+  double characters = 0, tokens = 0, evaluate_s = 0;
+  std::optional<double> bits_per_character;
+};
+
+/// A prompt continued with one seed.
+struct Sample {
+  int prompt = 0;
+  long seed = 0;
+  double tokens_out = 0, characters_out = 0, decode_steps = 0, decode_s = 0;
+  bool ended = false;
+};
+
+struct VocabularySide {
+  std::string name, description, hash;
+  int vocabulary = 0;
+  bool patched = false;
+  double weights_bytes = 0, kv_bytes_per_token = 0;
+  std::vector<TextQuality> quality;
+  std::vector<Sample> samples;
+};
+
+/// One vocabulary.json.
+struct VocabularyRun {
+  Origin origin;
+  Model model;
+  std::string dtype, device;
+  int threads = 0, max_new_tokens = 0, seeds = 0, prompts = 0, window_tokens = 0, added = 0, removed = 0;
+  double temperature = 0, top_p = 1;
+  std::vector<TokenizedText> texts;  ///< at least one, the domain's first
+  std::string top_text;
+  std::vector<TopToken> top;
+  std::vector<VocabularySide> sides;  ///< at least two: the base first, the last is patched
+};
+
 struct Results {
   std::vector<MicrobenchRun> runs;
   std::vector<CompareRun> comparisons;
   std::vector<SweepRun> sweeps;
   std::vector<TraceRun> traces;
+  std::vector<VocabularyRun> vocabularies;
 
   std::vector<const Origin*> origins() const;
   std::vector<const Row*> rows() const;
@@ -270,6 +332,11 @@ struct Results {
 /// Error(kEnvironment), one line, for a directory without results, a broken, old or foreign file, one that
 /// contradicts itself, a benchmark without its manifest, files that do not belong together, and a benchmark,
 /// comparison, sweep or trace that two inputs hold.
+/// Reads whatever of benchmark.json + manifest.json, compare.json, sweep.json and vocabulary.json each directory
+/// holds, and puts it together. Links in the report are relative to `report_directory`. Throws Error(kEnvironment), one
+/// line, for a directory without results, a broken, old or foreign file, one that contradicts itself, a
+/// benchmark without its manifest, files that do not belong together, and a benchmark, comparison or sweep
+/// that two inputs hold.
 Results read_results(const std::vector<std::filesystem::path>& directories,
                      const std::filesystem::path& report_directory);
 

@@ -33,6 +33,8 @@ std::string not_measured_section(const Results& results) {
   if (results.sweeps.empty())
     lines.emplace_back(
         "Quality against sparsity: no sweep (phi2 evaluate --larosa-sweep) is among the inputs.");
+  if (results.vocabularies.empty())
+    lines.emplace_back("An adapted vocabulary: no vocabulary.json (phi2 vocabulary) is among the inputs.");
   for (const CompareRun& run : results.comparisons) {
     if (run.baseline.quality && run.optimized.quality) continue;
     lines.push_back(

@@ -11,11 +11,18 @@ namespace {
 std::string larosa_text(const Settings& settings) {
   if (settings.larosa_mode.empty()) return "";
   return fmt::format(
-      " LaRoSA: mode {}, sparsity {} (times {} for q, k, v and fc1, times {} for dense and fc2{}), rotations {}.",
+      " LaRoSA: mode {}, sparsity {} (times {} for q, k, v and fc1, times {} for dense and fc2{}), rotations "
+      "{}.",
       escape(settings.larosa_mode), sparsity(settings.sparsity_permille), settings.coefficient_in,
       settings.coefficient_out,
       settings.weight_sparsity ? ": " + percent(*settings.weight_sparsity) + " of the layers' weights" : "",
       escape(settings.rotation));
+}
+
+std::string patch_text(const Settings& settings) {
+  if (!settings.patch) return "";
+  return fmt::format(" AdaptiVocab: {} tokens added, {} removed, {} in all.", settings.patch->added,
+                     settings.patch->removed, settings.patch->tokens);
 }
 
 std::string setting_lines(const CompareRun& run) {
@@ -23,10 +30,12 @@ std::string setting_lines(const CompareRun& run) {
   const Settings& settings = run.settings;
   std::string text = fmt::format(
       "Model: {} ({:.0f} parameters; {} layers, hidden {}, {} heads, intermediate {}, vocabulary {}; hash "
-      "`{}`). Weights {}, device {}, {}.{} {} prompts, at most {} new tokens each, {}, {}, sides interleaved.\n\n",
+      "`{}`). Weights {}, device {}, {}.{} {} prompts, at most {} new tokens each, {}, {}, sides "
+      "interleaved.\n\n",
       escape(model.name), model.parameters, model.layers, model.hidden, model.heads, model.intermediate,
       model.vocab, escape(model.hash), escape(settings.dtype), escape(settings.device),
-      count(settings.threads, "thread"), larosa_text(settings), run.prompts.size(), settings.max_new_tokens,
+      count(settings.threads, "thread"), larosa_text(settings) + patch_text(settings), run.prompts.size(),
+      settings.max_new_tokens,
       settings.temperature > 0
           ? fmt::format("temperature {}, top-p {}, seed {}", number(settings.temperature),
                         number(settings.top_p), settings.seed)
@@ -136,6 +145,12 @@ std::string main_table(const CompareRun& run, const CompareFigures& figures) {
   table.smaller_is_better("tokens in", tokens(base, base.tokens_in), tokens(optimized, optimized.tokens_in),
                           whole);
   table.neutral("tokens out", tokens(base, base.tokens_out), tokens(optimized, optimized.tokens_out), whole);
+  table.neutral("characters out", base.characters_out, optimized.characters_out, whole);
+  table.larger_is_better("characters/s, prefill + decode", base.character_rate(), optimized.character_rate(),
+                         number);
+  table.smaller_is_better("KV cache of 1000 characters",
+                          kv_bytes_per_1000_characters(run.baseline, base, run.prompts),
+                          kv_bytes_per_1000_characters(run.optimized, optimized, run.prompts), bytes);
   table.smaller_is_better("weights read per token", run.baseline.weight_bytes_per_token,
                           run.optimized.weight_bytes_per_token, bytes);
   table.neutral("weights read while decoding", weights_read(run.baseline, base),
@@ -159,7 +174,12 @@ std::string notes(const CompareRun& run) {
       "better for the optimised side.";
   if (run.probe_gbps)
     text += fmt::format(" Read bandwidth of the machine in this run: {} GB/s.", number(*run.probe_gbps));
-  if (run.baseline.quality) {
+  if (run.baseline.quality && !run.baseline.quality->perplexity) {
+    text += fmt::format(
+        " Quality is on {}, in bits per character: the vocabularies differ, and perplexity is "
+        "per token.",
+        escape(run.baseline.quality->text));
+  } else if (run.baseline.quality) {
     text += fmt::format(" Perplexity is over {} of {}.", count(run.baseline.quality->tokens, "token"),
                         escape(run.baseline.quality->text));
   }

@@ -115,6 +115,12 @@ std::string speed_sentences(const std::vector<Layer>& layers, const Results& res
 
 std::string quality_sentence(const CompareRun& run) {
   const auto &base = run.baseline.quality, &optimized = run.optimized.quality;
+  if (base && optimized && !base->perplexity && !optimized->perplexity && base->bits_per_character &&
+      optimized->bits_per_character) {
+    return fmt::format(" The price: {} bits per character instead of {} ({}).",
+                       number(*optimized->bits_per_character), number(*base->bits_per_character),
+                       signed_percent(*optimized->bits_per_character / *base->bits_per_character - 1));
+  }
   if (!base || !optimized || !base->perplexity || !optimized->perplexity)
     return " Its price in quality was not measured.";
   return fmt::format(" The price: perplexity {} instead of {} ({}).", number(*optimized->perplexity),
@@ -124,9 +130,11 @@ std::string quality_sentence(const CompareRun& run) {
 
 std::string compare_sentences(const CompareRun& run) {
   const CompareFigures figures = figures_of(run);
-  const std::string what =
-      fmt::format("Generating with {} at {} sparsity, mode {}", escape(run.model.name),
-                  sparsity(run.settings.sparsity_permille), escape(run.settings.larosa_mode));
+  std::string what = fmt::format("Generating with {}", escape(run.model.name));
+  if (!run.settings.larosa_mode.empty())
+    what += fmt::format(" at {} sparsity, mode {}", sparsity(run.settings.sparsity_permille),
+                        escape(run.settings.larosa_mode));
+  if (run.settings.patch) what += fmt::format(" and {} more tokens", run.settings.patch->added);
   if (!figures.decode || !figures.total) return fmt::format("{}: not finished, so not compared.", what);
   std::string text =
       fmt::format("{}, decoding ran at {} of the baseline's speed ({}), the whole generation at {} ({}).",
@@ -161,6 +169,7 @@ std::string verdict_of(const Results& results, const std::vector<Layer>& layers)
     if (std::string headline = quality_headline(run, results); !headline.empty())
       paragraphs.push_back(std::move(headline));
   }
+  for (const VocabularyRun& run : results.vocabularies) paragraphs.push_back(vocabulary_headline(run));
   if (results.comparisons.empty() && results.sweeps.empty() && !layers.empty())
     paragraphs.back() += " The price in quality was not measured here.";
   if (std::string verdict = trace_verdict(results.traces); !verdict.empty())
@@ -193,6 +202,7 @@ std::string gpu_line(const Results& results) {
   for (const CompareRun& run : results.comparisons) used = used || run.settings.device != "cpu";
   for (const SweepRun& run : results.sweeps) used = used || run.device != "cpu";
   for (const TraceRun& run : results.traces) used = used || run.device != "cpu";
+  for (const VocabularyRun& run : results.vocabularies) used = used || run.device != "cpu";
   constexpr char kCpuOnly[] = "every number here was measured on a CPU and says nothing about a GPU";
   if (none) return fmt::format("> **No GPU was present: {}.**\n\n", kCpuOnly);
   if (used) return "";

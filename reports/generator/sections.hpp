@@ -50,6 +50,10 @@ std::string quality_section(const SweepRun& run, const Results& results, int num
                             const std::vector<Layer>& layers, const std::string& prefix, Album& album);
 /// What the sweep says of rotations at one sparsity: "On phi-mini ...", for the verdict; or nothing.
 std::string quality_headline(const SweepRun& run, const Results& results);
+/// Tokens, quality, speed, memory and output lengths with a base vocabulary and an adapted one.
+std::string vocabulary_section(const VocabularyRun& run, int number, const std::string& prefix, Album& album);
+/// What it says in a sentence or two, for the verdict.
+std::string vocabulary_headline(const VocabularyRun& run);
 std::string compare_section(const CompareRun& run, int number, const std::vector<Layer>& layers,
                             const std::string& prefix, Album& album);
 /// KV caches under traffic: memory over time, savings, cost in time, and attention over contiguous and paged

@@ -16,6 +16,14 @@ struct Summary {
 /// Quartiles by linear interpolation between order statistics (R's type 7). `samples` must not be empty.
 Summary summarize(std::vector<double> samples);
 
+/// A mean and the interval that holds the true one with 95 % confidence (Student's t). With one sample the
+/// interval is unbounded.
+struct MeanInterval {
+  int samples = 0;
+  double mean = 0, low = 0, high = 0;
+};
+MeanInterval mean_interval(const std::vector<double>& samples);  ///< not empty
+
 /// Interquartile range over the median; 0 for a median of 0.
 double noise(const Summary& summary);
 

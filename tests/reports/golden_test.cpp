@@ -21,7 +21,9 @@ using ::testing::StartsWith;
 Results golden_results() {
   const auto directory = testing::golden_directory();
   return read_results(
-      {directory / "microbench", directory / "compare", directory / "sweep", directory / "trace"}, directory);
+      {directory / "microbench", directory / "compare", directory / "sweep", directory / "trace",
+       directory / "vocabulary"},
+      directory);
 }
 
 TEST(GoldenTest, TheReportIsTheCommittedOne) {
@@ -60,6 +62,8 @@ TEST(GoldenTest, HostileTextsStayText) {
   results.sweeps[0].model.name = results.sweeps[0].text = "<script>`x`|";
   results.sweeps[0].rotation_origins = {"<script>"};
   results.traces[0].name = results.traces[0].description = results.traces[0].model.name = "<script>`x`|";
+  results.vocabularies[0].texts[0].name = results.vocabularies[0].sides[0].name = "<script>`x`|";
+  results.vocabularies[0].top[0].text = "``<script>\n|";
   const Report report = compose(results, {"0.1.0", "report", ""});
   EXPECT_THAT(report.markdown, Not(ContainsRegex("[^\\\\]<script")));
   EXPECT_THAT(report.markdown, Not(HasSubstr("</td></table>\n\n# heading")));
@@ -74,6 +78,32 @@ TEST(GoldenTest, ASweepAloneMakesAReport) {
   EXPECT_THAT(report.markdown, Not(HasSubstr("Speed against quality"))) << "no speed was measured";
   EXPECT_THAT(report.markdown, HasSubstr("**On phi-mini at 60 % sparsity a calibrated rotation helps"));
   EXPECT_EQ(report.pictures.size(), 3u);
+}
+
+TEST(GoldenTest, AVocabularyAloneMakesAReport) {
+  Results results;
+  results.vocabularies = golden_results().vocabularies;
+  const Report report = compose(results, {"0.1.0", "report", ""});
+  EXPECT_THAT(report.markdown,
+              HasSubstr("**phi-mini with 500 more tokens: domain.txt has 20.0 % fewer tokens"));
+  EXPECT_THAT(report.markdown, HasSubstr("this is more than chance"));
+  EXPECT_THAT(report.markdown, Not(HasSubstr("perplexity of"))) << "it is per token";
+  EXPECT_EQ(report.pictures.size(), 1u);
+}
+
+TEST(GoldenTest, OutputLengthsWithinChanceAreNoEffect) {
+  Results results;
+  results.vocabularies = golden_results().vocabularies;
+  VocabularyRun& run = results.vocabularies[0];
+  run.sides.back().samples = run.sides[1].samples;  // 70 to 95 characters a seed, the base's 70 to 74
+  EXPECT_THAT(compose(results, {"0.1.0", "report", ""}).markdown,
+              HasSubstr("so this is not read as an effect"));
+  for (VocabularySide& side : run.sides) side.samples.resize(3);  // one seed of both prompts, one of one
+  EXPECT_THAT(compose(results, {"0.1.0", "report", ""}).markdown,
+              Not(HasSubstr("the intervals over the seeds")));
+  for (VocabularySide& side : run.sides) side.samples.clear(), side.quality.clear();
+  EXPECT_THAT(compose(results, {"0.1.0", "report", ""}).markdown,
+              Not(HasSubstr("Output lengths over seeds")));
 }
 
 TEST(GoldenTest, AnInterruptedSweepShowsWhatItHas) {
@@ -114,6 +144,7 @@ TEST(GoldenTest, PartialResultsStillMakeAReport) {
   results.comparisons.clear();
   results.sweeps.clear();
   results.traces.clear();
+  results.vocabularies.clear();
   for (Row& row : results.runs[0].rows) {
     row.time_ns.reset();
     row.status = "fail";

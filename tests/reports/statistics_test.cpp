@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace trisect::report {
 namespace {
 
@@ -21,6 +23,18 @@ TEST(SummarizeTest, QuartilesInterpolateBetweenOrderStatistics) {
   EXPECT_DOUBLE_EQ(even.q1, 1.75);
   EXPECT_DOUBLE_EQ(even.median, 2.5);
   EXPECT_DOUBLE_EQ(even.q3, 3.25);
+}
+
+TEST(MeanIntervalTest, StudentsT) {
+  const MeanInterval it = mean_interval({1, 2, 3});  // deviation 1, t of two degrees 4.303
+  EXPECT_EQ(it.samples, 3);
+  EXPECT_DOUBLE_EQ(it.mean, 2);
+  EXPECT_NEAR(it.high, 2 + 4.303 / std::sqrt(3.0), 1e-9);
+  EXPECT_NEAR(it.low, 2 - 4.303 / std::sqrt(3.0), 1e-9);
+  const MeanInterval same = mean_interval(std::vector<double>(50, 7.0));
+  EXPECT_DOUBLE_EQ(same.low, 7);
+  EXPECT_DOUBLE_EQ(same.high, 7);
+  EXPECT_TRUE(std::isinf(mean_interval({5}).high)) << "one sample says nothing of the others";
 }
 
 TEST(SummarizeTest, OneSampleIsEveryQuartile) {
