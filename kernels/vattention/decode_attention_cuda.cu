@@ -24,9 +24,12 @@ namespace trisect::vattention {
 namespace {
 
 constexpr int kMergeThreads = 256;
+/// 128 registers a thread, which hold eight rows of keys and of values without spilling; 16 warps of them are
+/// 120 KB in flight on an SM. Left alone, the compiler widens bf16 early and takes 200.
+constexpr int kBlocksPerSm = 4;
 
 template <class L, bool kIsPaged>
-__global__ void __launch_bounds__(kThreads) decode_attention_split_kernel(Query a) {
+__global__ void __launch_bounds__(kThreads, kBlocksPerSm) decode_attention_split_kernel(Query a) {
   // Lanes write side by side; an element lies so far from the next that reading them in order meets no bank
   // twice.
   __shared__ float sums[kWarps][L::kElements][32 + (L::kIsExact ? 32 / L::kVector : 1)];

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/dense/row_product.cuh"
 #include "kernels/vattention/kv_place.cuh"
@@ -68,6 +69,17 @@ __device__ float sum_over_head(float x, int lane) {
   }
 }
 
+/// As f32. bf16 stays in pairs until it is used: taken apart when it is loaded, it fills twice the registers.
+template <class T, int kVector>
+__device__ float element_of(const Pack<T, kVector>& pack, int index) {
+  if constexpr (std::is_same_v<T, bf16> && kVector > 1) {
+    const std::uint32_t pair = reinterpret_cast<const std::uint32_t*>(pack.element)[index / 2];
+    return __uint_as_float(index % 2 == 0 ? pair << 16 : pair & 0xffff0000u);
+  } else {
+    return widened(pack.element[index]);
+  }
+}
+
 /// What a warp knows of its keys so far.
 template <class L>
 struct Running {
@@ -122,7 +134,7 @@ __device__ void attend(const Query& a, int row, int first, int count, bool is_ac
       for (int i = 0; i < L::kItems; ++i) {
 #pragma unroll
         for (int e = 0; e < L::kVector; ++e)
-          product = fmaf(q[i * L::kVector + e], widened(k[u][i].element[e]), product);
+          product = fmaf(q[i * L::kVector + e], element_of(k[u][i], e), product);
       }
       score[u] = sum_over_head<L::kLanes>(product, lane);
       if (begin + u >= count) score[u] = -INFINITY;
@@ -142,7 +154,7 @@ __device__ void attend(const Query& a, int row, int first, int count, bool is_ac
 #pragma unroll
         for (int e = 0; e < L::kVector; ++e) {
           float& sum = run.sums[i * L::kVector + e];
-          sum = fmaf(weight, widened(v[u][i].element[e]), sum);
+          sum = fmaf(weight, element_of(v[u][i], e), sum);
         }
       }
     }

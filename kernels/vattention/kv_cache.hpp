@@ -104,7 +104,8 @@ class KvCache {
   /// Then no sequence has become longer and the cache goes on serving what it has.
   void prepare(std::span<const std::int32_t> slot, std::span<const std::int32_t> position);
 
-  /// Keys and values of one layer; valid until the next prepare().
+  /// Keys and values of one layer; valid until the next prepare(), on CUDA as long as the cache: what changes
+  /// there is what it points to, so captured graphs may hold it.
   virtual dense::KvSpan layer(int index) const = 0;
 
   int slots() const { return static_cast<int>(sequences_.size()); }
