@@ -7,8 +7,9 @@ namespace trisect::dense {
 
 /// Keys and values in memory, of one layer. Token t, head h of slot s: base + s * slot + t * token + h *
 /// head_dim elements. The strides are bytes; bases and strides are multiples of the element's size.
-/// With a table it lies in page table[s * table_stride + t / page_tokens] as its token t % page_tokens, and
-/// `slot` is the distance of pages.
+/// With `page`, which kernels of the CPU read only, tokens come in pages of page_tokens, that far apart: base + s * slot + t / page_tokens * page
+/// + t % page_tokens * token. With a table it lies in page table[s * table_stride + t / page_tokens] as its
+/// token t % page_tokens, and `slot` is the distance of pages.
 struct KvSpan {
   const std::byte *k = nullptr, *v = nullptr;
   std::int64_t slot = 0, token = 0;
@@ -16,10 +17,13 @@ struct KvSpan {
   const std::int32_t* table = nullptr;
   std::int64_t table_stride = 0;
   std::int32_t page_tokens = 1;
+  std::int64_t page = 0;
 
   /// Bytes from k or v to a token.
   std::int64_t offset(std::int64_t slot_index, std::int64_t token_index) const {
-    if (table == nullptr) return slot_index * slot + token_index * token;
+    if (table == nullptr && page == 0) return slot_index * slot + token_index * token;
+    if (table == nullptr)
+      return slot_index * slot + token_index / page_tokens * page + token_index % page_tokens * token;
     return table[slot_index * table_stride + token_index / page_tokens] * slot +
            token_index % page_tokens * token;
   }
