@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernels/dense/onednn.hpp"
+#include "kernels/dense/onednn_attention.hpp"
 #include "kernels/vattention/decode_attention_cuda.hpp"
 
 namespace trisect::vattention {
@@ -37,6 +39,24 @@ void run(const Problem& p, const Args& args) {
          {args.q, args.slot, args.position, args.out, args.*Layout});
 }
 
+using OnednnSlots = std::vector<dense::OnednnAttention>;
+
+std::shared_ptr<void> compile_onednn(const Problem& p, const Args& args) {
+  auto slots = std::make_shared<OnednnSlots>();
+  for (const std::int32_t last : positions_of(p))
+    slots->emplace_back(args.layer, p.heads, p.head_dim, last + 1);
+  return slots;
+}
+
+void run_onednn(const Problem& p, const Args& args) {
+  const OnednnSlots& slots = *static_cast<const OnednnSlots*>(args.prepared.get());
+  for (int s = 0; s < p.batch; ++s) {
+    const std::int64_t first = args.layer.offset(s, 0);
+    slots[static_cast<std::size_t>(s)].run(args.q.row<float>(s), args.layer.k + first, args.layer.v + first,
+                                           args.out.row<float>(s));
+  }
+}
+
 }  // namespace
 
 Args DecodeAttention::make(const Problem& p, Arena& arena) {
@@ -62,6 +82,13 @@ Args DecodeAttention::make(const Problem& p, Arena& arena) {
                          .slot = pages_of_slot(p) * kPageTokens * token,
                          .token = token,
                          .dtype = p.dtype},
+          .runs = {.k = k.byte_row(0) + layer * kRunTokens * row,
+                   .v = v.byte_row(0) + layer * kRunTokens * row,
+                   .slot = pages_of_slot(p) * kPageTokens * token,
+                   .token = row,
+                   .dtype = p.dtype,
+                   .page_tokens = kRunTokens,
+                   .page = kRunTokens * token},
           .paged = {.k = k.byte_row(0) + layer * kPageTokens * row,
                     .v = v.byte_row(0) + layer * kPageTokens * row,
                     .slot = kPageTokens * token,
@@ -69,7 +96,13 @@ Args DecodeAttention::make(const Problem& p, Arena& arena) {
                     .dtype = p.dtype,
                     .table = table.row<std::int32_t>(),
                     .table_stride = pages_of_slot(p),
-                    .page_tokens = kPageTokens}};
+                    .page_tokens = kPageTokens},
+          .layer = {.k = k.byte_row(0) + layer * pages_of_slot(p) * kPageTokens * row,
+                    .v = v.byte_row(0) + layer * pages_of_slot(p) * kPageTokens * row,
+                    .slot = pages_of_slot(p) * kPageTokens * token,
+                    .token = row,
+                    .dtype = p.dtype},
+          .prepared = nullptr};
 }
 
 Cost DecodeAttention::cost(const Problem& p) {
@@ -99,11 +132,22 @@ std::vector<Problem> DecodeAttention::odd_problems() {
 std::span<const DecodeAttention::Variant> DecodeAttention::variants() {
   constexpr auto kRef = run<dense::attention_ref, &Args::contiguous>;
   constexpr auto kRefPaged = run<dense::attention_ref, &Args::paged>;
+  constexpr auto kRefRuns = run<dense::attention_ref, &Args::runs>;
+  constexpr auto kRefLayer = run<dense::attention_ref, &Args::layer>;
   static const Variant cpu[] = {
       {.name = "ref", .run = kRef},
       {.name = "ref_paged", .run = kRefPaged, .ref = kRefPaged},
+      {.name = "ref_runs", .run = kRefRuns, .ref = kRefRuns},
+      {.name = "ref_layer", .run = kRefLayer, .ref = kRefLayer},
+      {.name = "onednn_layer",
+       .available = [](const Problem& p) { return dense::onednn_supports(p.dtype); },
+       .run = run_onednn,
+       .ref = kRefLayer,
+       .prepare = compile_onednn},
+      {.name = "cpu_layer", .run = run<dense::attention_cpu_rows, &Args::layer>, .ref = kRefLayer},
+      {.name = "cpu_interleaved", .run = run<dense::attention_cpu_rows, &Args::contiguous>},
       {.name = "cpu_paged", .run = run<dense::attention_cpu_rows, &Args::paged>, .ref = kRefPaged},
-      {.name = "cpu_contiguous", .run = run<dense::attention_cpu_rows, &Args::contiguous>},
+      {.name = "cpu_contiguous", .run = run<dense::attention_cpu_rows, &Args::runs>, .ref = kRefRuns},
   };
   if constexpr (kCudaBuild) {
     static const auto all = joined<Variant>(cpu, decode_attention_cuda_variants(kRefPaged));

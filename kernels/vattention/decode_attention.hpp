@@ -2,15 +2,24 @@
 // one piece or in pages.
 #pragma once
 
+#include <memory>
+
 #include "kernels/dense/attention.hpp"
+#include "kernels/vattention/kv_cache.hpp"
 
 namespace trisect::vattention {
 
-/// dense/attention (see there for the formula, types, shapes and errors) as decoding asks for it, on the two
-/// layouts that compete: what vAttention keeps contiguous with layers interleaved, [slot][token][layer][row],
-/// and PagedAttention's blocks of kPageTokens tokens anywhere in a pool, [page][layer][token][row]. The
-/// kernel is one and the same, so equal keys and values give equal bits; here both layouts lie over the same
-/// memory, and so hold different tokens, and each has a reference of its own.
+/// dense/attention (see there for the formula, types, shapes and errors) as decoding asks for it, on the
+/// layouts that compete:
+///   runs        what vAttention keeps contiguous on the CPU, layers interleaved by runs of kRunTokens
+///   tokens:
+///               [slot][run][layer][token][row]; contiguous on a GPU, token by token:
+///               [slot][token][layer][row]
+///   paged       PagedAttention's blocks of kPageTokens tokens anywhere in a pool: [page][layer][token][row]
+///   layer       a static cache's [slot][layer][token][row]: what interleaving costs, and as oneDNN can read
+///   it
+/// The kernel is one and the same, so equal keys and values give equal bits; here all layouts lie over the
+/// same memory, and so hold different tokens, and each has a reference of its own.
 ///
 /// A Problem: slot s of `batch` has context - s * context / (2 * batch) tokens. `layers` are interleaved, of
 /// which one is read; the pages of a slot are scattered over the pool.
@@ -30,7 +39,8 @@ struct DecodeAttention {
     View q;               ///< f32 [batch][heads * head_dim]
     View slot, position;  ///< i32 [1][batch]: 0, 1, ..., and each slot's last token
     View out;             ///< f32 [batch][heads * head_dim]
-    dense::KvSpan contiguous, paged;
+    dense::KvSpan contiguous, runs, paged, layer;
+    std::shared_ptr<void> prepared;  ///< compiled primitives, for onednn_layer
   };
   using Variant = VariantOf<Problem, Args>;
 
@@ -38,7 +48,8 @@ struct DecodeAttention {
   static Cost cost(const Problem& problem);
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  /// ref and ref_paged judge cpu_contiguous and cpu_paged, cuda_contiguous and cuda_paged.
+  /// ref judges cpu_interleaved and cuda_contiguous, ref_runs cpu_contiguous, others those that end like
+  /// them.
   static std::span<const Variant> variants();
 };
 

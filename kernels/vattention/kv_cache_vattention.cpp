@@ -1,6 +1,8 @@
-// A slot is a stretch of addresses for the maximum length, [token][layer][heads * head_dim], with memory
-// behind what the sequence has reached and a little ahead of it. Layers lie interleaved, so that one step of
-// growth is two commits (keys, values) and not two for each layer.
+// A slot is a stretch of addresses for the maximum length, [run][layer][token][heads * head_dim], with
+// memory behind what the sequence has reached and a little ahead of it. Layers lie interleaved, so that one
+// step of growth is two commits (keys, values) and not two for each layer. On the CPU they do so by
+// runs of a few tokens: one row alone ends just when the processor's prefetching has begun, and it goes on
+// into what belongs to another layer.
 //
 // Bytes of a slot, of keys and values alike:
 //   [0, clean)          the sequence's: written by it, or zero
@@ -50,11 +52,10 @@ class VattentionKvCache : public KvCache {
  public:
   explicit VattentionKvCache(const KvOptions& options)
       : KvCache(options),
+        run_(options.device == Device::kCpu ? kRunTokens : 1),
         slots_state_(static_cast<std::size_t>(slots())),
-        keys_(slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule,
-              options.device),
-        values_(slots(), token_bytes_ * static_cast<std::size_t>(options.tokens), options.granule,
-                options.device) {
+        keys_(slots(), bytes(options.tokens), options.granule, options.device),
+        values_(slots(), bytes(options.tokens), options.granule, options.device) {
     if (!options.background) return;
     worker_ = std::thread([this, processors = processors_of_team()] {
       sched_setaffinity(0, sizeof processors, &processors);  // else it works where it is
@@ -72,12 +73,18 @@ class VattentionKvCache : public KvCache {
   }
 
   dense::KvSpan layer(int index) const override {
-    const std::size_t offset = options_.shape.row_bytes() * static_cast<std::size_t>(index);
-    return {.k = keys_.segment(0) + offset,
-            .v = values_.segment(0) + offset,
-            .slot = static_cast<std::int64_t>(keys_.stride()),
-            .token = static_cast<std::int64_t>(token_bytes_),
-            .dtype = options_.shape.dtype};
+    const auto run = static_cast<std::size_t>(run_);
+    const std::size_t row = options_.shape.row_bytes(), offset = row * run * static_cast<std::size_t>(index);
+    dense::KvSpan span{.k = keys_.segment(0) + offset,
+                       .v = values_.segment(0) + offset,
+                       .slot = static_cast<std::int64_t>(keys_.stride()),
+                       .token = static_cast<std::int64_t>(run_ > 1 ? row : token_bytes_),
+                       .dtype = options_.shape.dtype};
+    if (run_ > 1) {
+      span.page_tokens = run_;
+      span.page = static_cast<std::int64_t>(token_bytes_ * run);
+    }
+    return span;
   }
 
   /// What runs ahead or is parked can be had: only what sequences have reached counts.
@@ -123,7 +130,7 @@ class VattentionKvCache : public KvCache {
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
     Slot& it = state(slot);
     it.needed = needed(to);
-    const std::size_t ahead = needed(std::min(to + options_.ahead_tokens, sequence(slot).max_tokens));
+    const std::size_t ahead = needed(ahead_of(slot, to, options_.ahead_tokens));
     if (it.clean < it.needed) {
       await(lock, slot);
       // Without a worker, ahead in one go: a call for every few tokens instead of each.
@@ -133,8 +140,7 @@ class VattentionKvCache : public KvCache {
       }
     }
     // In halves of what lies ahead: a commit for every few tokens, and the worker sleeps in between.
-    if (it.clean < needed(std::min(to + options_.ahead_tokens / 2, sequence(slot).max_tokens)))
-      it.target = ahead;
+    if (it.clean < needed(ahead_of(slot, to, options_.ahead_tokens / 2))) it.target = ahead;
     it.target = std::max(it.target, it.needed);
     hand_over(lock);
   }
@@ -143,7 +149,7 @@ class VattentionKvCache : public KvCache {
     std::unique_lock lock(mutex_);
     await(lock, slot);
     Slot& it = state(slot);
-    it.stale = std::max(it.stale, std::min(it.committed, token_bytes_ * static_cast<std::size_t>(length)));
+    it.stale = std::max(it.stale, std::min(it.committed, bytes(length)));
     it.last_use = keys_.now();
     it.clean = it.needed = it.target = 0;
     hand_over(lock);
@@ -177,8 +183,15 @@ class VattentionKvCache : public KvCache {
   using Lock = std::unique_lock<std::mutex>;
 
   Slot& state(int slot) { return slots_state_[static_cast<std::size_t>(slot)]; }
-  std::size_t needed(int tokens) const {
-    return keys_.round_up(token_bytes_ * static_cast<std::size_t>(tokens));
+  /// Of keys or values: up to the end of the run that has the last of `tokens`.
+  std::size_t bytes(int tokens) const {
+    return token_bytes_ * static_cast<std::size_t>((tokens + run_ - 1) / run_ * run_);
+  }
+  std::size_t needed(int tokens) const { return keys_.round_up(bytes(tokens)); }
+
+  /// Tokens that a slot of `to` has memory for when it has some for at most `ahead` more: whole runs.
+  int ahead_of(int slot, int to, int ahead) const {
+    return std::min(std::max(to, (to + ahead) / run_ * run_), sequence(slot).max_tokens);
   }
   std::size_t parked() const {
     std::size_t sum = 0;
@@ -406,6 +419,7 @@ class VattentionKvCache : public KvCache {
     return true;
   }
 
+  const int run_;  // tokens of a layer side by side
   std::vector<Slot> slots_state_;
   VirtualRange keys_, values_;
   std::size_t committed_ = 0, peak_ = 0;
