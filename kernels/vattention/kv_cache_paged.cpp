@@ -83,11 +83,16 @@ class PagedKvCache : public KvCache {
 
   void drop(int slot, int) override {
     int& held = held_[static_cast<std::size_t>(slot)];
+    std::vector<std::size_t> unused;  // granules in which no block is left
     for (int i = 0; i < held; ++i) {
-      give_back(table_[entry(slot, i)]);
+      each_granule(table_[entry(slot, i)], [&](std::size_t number, std::size_t, std::size_t) {
+        if (--granules_[number].users == 0) unused.push_back(number);
+      });
       free_.push(table_[entry(slot, i)]);
     }
     held = 0;
+    std::sort(unused.begin(), unused.end());
+    park_or_decommit(unused);
   }
 
   KvUsage memory() const override {
@@ -160,20 +165,23 @@ class PagedKvCache : public KvCache {
     work_.commits += 2;
   }
 
-  void give_back(std::int32_t block) {
-    each_granule(block, [&](std::size_t number, std::size_t, std::size_t) {
-      GranuleState& granule = granules_[number];
-      if (--granule.users > 0) return;
-      if (2 * keys_.granule() * (parked_ + 1) <= options_.parked_budget) {
-        ++parked_;
-        return;
-      }
-      keys_.decommit(0, number * keys_.granule(), (number + 1) * keys_.granule());
-      values_.decommit(0, number * keys_.granule(), (number + 1) * keys_.granule());
-      granule.committed = false;
-      --committed_;
+  /// The lowest are parked, as far as the budget allows: free blocks are taken from below. The others go back
+  /// to the system, neighbours in one call; until the kernel has taken them they are parked too.
+  void park_or_decommit(std::span<const std::size_t> unused) {
+    const std::size_t allowed = options_.parked_budget / (2 * keys_.granule());
+    const std::size_t park = std::min(allowed - std::min(allowed, parked_), unused.size());
+    parked_ += unused.size();
+    for (std::size_t first = park, last = first; first < unused.size(); first = last) {
+      while (last < unused.size() && unused[last] == unused[first] + (last - first)) ++last;
+      const std::size_t begin = unused[first] * keys_.granule(),
+                        end = begin + (last - first) * keys_.granule();
+      keys_.decommit(0, begin, end);
+      values_.decommit(0, begin, end);
+      for (std::size_t i = first; i < last; ++i) granules_[unused[i]].committed = false;
+      parked_ -= last - first;
+      committed_ -= last - first;
       work_.decommits += 2;
-    });
+    }
   }
 
   const int blocks_of_slot_;
