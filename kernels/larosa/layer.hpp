@@ -56,9 +56,9 @@ struct Layer {
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
   /// ref (of online), then dense, naive and online, each with the fastest kernels of this machine and checked
-  /// against a double-precision computation of its own formula. On the GPU: cublas_dense, and cuda_dense, cuda_naive,
-  /// cuda_online and cuda_fused (selection and product in one launch, after that of the rotation), the first, third and
-  /// last also as a captured graph (cuda_*_graph).
+  /// against a double-precision computation of its own formula. On the GPU: cublas_dense, and cuda_dense,
+  /// cuda_naive, cuda_online and cuda_fused (selection and product in one launch, after that of the
+  /// rotation), the first, third and last also as a captured graph (cuda_*_graph).
   static std::span<const Variant> variants();
 };
 

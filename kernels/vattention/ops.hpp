@@ -6,9 +6,10 @@
 #include "kernels/vattention/append.hpp"
 #include "kernels/vattention/decode_attention.hpp"
 #include "kernels/vattention/device_granules.hpp"
+#include "kernels/vattention/memory_cycle.hpp"
 
 namespace trisect::vattention {
 
-using Ops = std::tuple<Append, DecodeAttention, DeviceGranules>;
+using Ops = std::tuple<Append, DecodeAttention, DeviceGranules, MemoryCycle>;
 
 }  // namespace trisect::vattention
