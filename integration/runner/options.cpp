@@ -34,7 +34,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       .add_option(
           "--model", options.model,
           "A directory in Hugging Face layout, phi-mini, synthetic:phi-2 (random weights of that shape; also "
-          "phi-1.5, phi-1, phi-mini), or OWNER/NAME from the Hugging Face cache")
+          "phi-1.5, phi-1, phi-mini; synthetic:phi-2:4 for its first four layers), or OWNER/NAME from the "
+          "Hugging Face cache")
       ->capture_default_str();
   command.add_option(
       "--tokenizer", options.tokenizer,
@@ -138,11 +139,13 @@ phi2::LarosaMode mode_from_name(std::string_view name) {
 
 void add_kv_cache_option(CLI::App& command, std::string& name, const char* of) {
   command
-      .add_option("--kv-cache", name,
-                  fmt::format("Memory for keys and values{}: static (the whole context, touched), lazy (not touched), "
-                              "growing (doubled and copied), paged (blocks of 16 tokens), vattention (committed as "
-                              "the sequence grows) or tracked (static, with books that say otherwise)",
-                              of))
+      .add_option(
+          "--kv-cache", name,
+          fmt::format(
+              "Memory for keys and values{}: static (the whole context, touched), lazy (not touched), "
+              "growing (doubled and copied), paged (blocks of 16 tokens), vattention (committed as "
+              "the sequence grows) or tracked (static, with books that say otherwise)",
+              of))
       ->check(CLI::IsMember({"static", "lazy", "growing", "paged", "vattention", "tracked"}))
       ->capture_default_str();
 }

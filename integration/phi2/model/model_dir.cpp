@@ -1,5 +1,6 @@
 #include "integration/phi2/model/model_dir.hpp"
 
+#include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <vector>
@@ -41,12 +42,23 @@ ModelSource in_directory(const std::string& name, const fs::path& directory) {
 }
 
 ModelSource synthetic(const std::string& argument) {
-  const std::optional<Config> config = known_config(argument.substr(kSynthetic.size()));
+  const std::string_view shape = std::string_view(argument).substr(kSynthetic.size());
+  const std::size_t colon = shape.find(':');
+  std::optional<Config> config = known_config(shape.substr(0, colon));
   if (!config) {
     usage_error(
         "--model {}: no such shape; there are synthetic:phi-2, synthetic:phi-1.5, synthetic:phi-1 and "
         "synthetic:phi-mini",
         argument);
+  }
+  if (colon != std::string_view::npos) {
+    const std::string_view count = shape.substr(colon + 1);
+    const char* end = count.data() + count.size();
+    int layers = 0;
+    if (std::from_chars(count.data(), end, layers).ptr != end || layers < 1 || layers > config->layers) {
+      usage_error("--model {}: '{}' is no number of layers: choose 1 to {}", argument, count, config->layers);
+    }
+    config->layers = layers;
   }
   return {argument, "", *config};
 }

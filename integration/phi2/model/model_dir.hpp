@@ -18,7 +18,8 @@ struct ModelSource {
 };
 
 /// Resolves, in this order:
-///   synthetic:NAME   random weights in the shape of phi-2, phi-1.5, phi-1 or phi-mini
+///   synthetic:NAME   random weights in the shape of phi-2, phi-1.5, phi-1 or phi-mini;
+///                    synthetic:NAME:LAYERS has no more than its first so many layers
 ///   NAME             without a slash: a model that comes with Trisect, such as phi-mini, in $TRISECT_MODELS,
 ///   the
 ///                    source tree or ../share/trisect/models beside the program

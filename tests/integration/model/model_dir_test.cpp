@@ -53,6 +53,12 @@ TEST_F(ModelDirTest, Synthetic) {
   EXPECT_EQ(source.config.parameters(), 2'779'683'840);
   EXPECT_TRUE(find_model("synthetic:phi-mini").synthetic());
   expect_error([] { find_model("synthetic:phi-9"); }, {"phi-9", "synthetic:phi-1.5"}, ExitCode::kUsage);
+  const ModelSource few = find_model("synthetic:phi-2:4");
+  EXPECT_EQ(few.config.layers, 4);
+  EXPECT_EQ(few.config.hidden, source.config.hidden);
+  for (const char* wrong :
+       {"synthetic:phi-2:0", "synthetic:phi-2:33", "synthetic:phi-2:", "synthetic:phi-2:4x"})
+    expect_error([&] { find_model(wrong); }, {"number of layers", "1 to 32"}, ExitCode::kUsage);
 }
 
 TEST_F(ModelDirTest, TheHubCacheIsWhereHuggingFaceLooks) {
