@@ -1,5 +1,7 @@
 #include "integration/runner/measured.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -50,6 +52,16 @@ std::size_t peak_rss_bytes() {
     if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;
   }
   return 0;
+}
+
+std::int64_t team_page_faults() {
+  std::int64_t faults = 0;
+#pragma omp parallel reduction(+ : faults)
+  {
+    rusage usage{};
+    if (getrusage(RUSAGE_THREAD, &usage) == 0) faults += usage.ru_minflt + usage.ru_majflt;
+  }
+  return faults;
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {

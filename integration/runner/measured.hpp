@@ -24,6 +24,10 @@ MeasuredGeneration generate_measured(phi2::Engine& engine, std::span<const std::
 /// The most memory this process ever had, by the kernel's account (VmHWM); 0 when unknown.
 std::size_t peak_rss_bytes();
 
+/// Page faults of the calling thread's team so far, minor and major. Memory that one of them commits by a
+/// system call counts too.
+std::int64_t team_page_faults();
+
 double seconds_since(std::chrono::steady_clock::time_point start);
 
 double sum(const std::vector<double>& values);

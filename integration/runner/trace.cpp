@@ -28,12 +28,16 @@ struct Arguments {
 
 std::size_t megabytes(double value) { return static_cast<std::size_t>(value * 1e6); }
 
+vattention::Granule granule_of(const Arguments& arguments) {
+  return arguments.granule == "huge" ? vattention::Granule::kHuge : vattention::Granule::kSmall;
+}
+
 vattention::KvOptions cache_options(const Arguments& arguments, const phi2::Engine& engine) {
   vattention::KvOptions options =
       phi2::kv_options(engine.config(), engine.weights().dtype, arguments.slots, engine.context());
   if (arguments.budget_mb > 0) options.budget = megabytes(arguments.budget_mb);
   if (arguments.parked_mb >= 0) options.parked_budget = megabytes(arguments.parked_mb);
-  options.granule = arguments.granule == "huge" ? vattention::Granule::kHuge : vattention::Granule::kSmall;
+  options.granule = granule_of(arguments);
   options.ahead_tokens = arguments.ahead;
   return options;
 }
@@ -59,7 +63,12 @@ void take_account(TraceRun& run, int step) {
 }
 
 void advance(TraceRun& run) {
+  const std::int64_t faults = team_page_faults();
   const phi2::BatchServer::Step step = run.server->step();
+  if (step.decoded > 0 && step.admitted == 0 && step.ended == 0) {
+    ++run.steady_steps;
+    run.steady_faults += team_page_faults() - faults;
+  }
   run.prefill_s += step.prefill_s;
   run.generated += step.admitted + step.decoded;
   if (step.decoded > 0) {
@@ -146,6 +155,8 @@ ExitCode run_trace(const Arguments& arguments) {
       {"slots", arguments.slots},
       {"context", engine.context()},
       {"granule", arguments.granule},
+      {"granule_bytes", vattention::bytes_of(granule_of(arguments))},
+      {"token_bytes", 2 * cache_options(arguments, engine).shape.token_bytes()},
       {"budget_bytes", arguments.budget_mb > 0 ? Json(megabytes(arguments.budget_mb)) : Json()},
       {"parked_budget_bytes", arguments.parked_mb >= 0 ? Json(megabytes(arguments.parked_mb)) : Json()},
       {"ahead_tokens", arguments.ahead},

@@ -82,6 +82,7 @@ Json run_json(const TraceRun& run, const std::vector<TraceRun>& runs) {
           {"decode_s", sum(run.decode_s)},
           {"tokens_per_s", number_json(static_cast<double>(run.generated) / seconds_of(run))},
           {"step", latency_json(run)},
+          {"steady", {{"steps", run.steady_steps}, {"page_faults", run.steady_faults}}},
           {"peak", peak},
           {"average", usage_json(summary.average)},
           {"utilisation", summary.utilisation},

@@ -32,6 +32,8 @@ struct TraceRun {
   std::vector<int> decode_step;  ///< their numbers
   double prefill_s = 0;
   std::int64_t generated = 0;
+  int steady_steps = 0;            ///< that decoded while no request came or went
+  std::int64_t steady_faults = 0;  ///< page faults of the computing threads in them
 };
 
 struct TraceCounts {
