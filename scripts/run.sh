@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# run.sh [OUTPUT DIRECTORY]: builds, benchmarks LaRoSA at phi-2's shapes, compares generation with and without it on the
-# embedded phi-mini, measures phi-mini's quality at a row of sparsities, and writes the report. Takes some ten minutes on
-# two cores.
+# run.sh [OUTPUT DIRECTORY]: builds, benchmarks LaRoSA and vAttention at phi-2's shapes, compares generation with and
+# without LaRoSA on the embedded phi-mini, measures phi-mini's quality at a row of sparsities, serves traces of requests
+# on every KV cache, and writes the report. Takes some twelve minutes on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-reports/out/$(date -u +%Y%m%d-%H%M%S)}
@@ -11,20 +11,30 @@ step() { printf '\n== %s\n' "$*" >&2; }
 
 ./scripts/build.sh release --target microbench phi2 report
 
-step "1/4 kernels: LaRoSA at phi-2's shapes"
+step "1/5 kernels: LaRoSA and vAttention at phi-2's shapes"
 device=cpu
 if compgen -G '/dev/nvidia[0-9]' >/dev/null; then device=all; fi
-$bin/microbench --shapes=phi2 --device=$device --benchmark_filter='^(larosa|dense/copy)/' --out="$out/microbench"
+$bin/microbench --shapes=phi2 --device=$device --benchmark_filter='^(larosa|vattention|dense/copy)/' --out="$out/microbench"
 
-step "2/4 generation: phi-mini with and without LaRoSA"
+step "2/5 generation: phi-mini with and without LaRoSA"
 $bin/phi2 compare --larosa-sparsity 0.4 --out "$out/compare"
 
-step "3/4 quality: phi-mini with every mode and rotation at five sparsities"
+step "3/5 quality: phi-mini with every mode and rotation at five sparsities"
 mkdir -p "$out/sweep"
 # One thread: products of phi-mini's size keep a team waiting for each other more than working.
 $bin/phi2 evaluate --threads 1 --text integration/texts/general.txt --text-tokens 3072 \
   --larosa-sweep 0.25,0.4,0.5,0.6,0.75 --json "$out/sweep/sweep.json"
 
-step "4/4 report"
-$bin/report --input "$out/microbench" "$out/compare" "$out/sweep" --output "$out/report.md"
+step "4/5 KV caches: five traces of requests, and the short one with pages of 2 MiB"
+trace() {
+  local name=$1 directory=$out/trace/$1${2:+-}${2:-}
+  mkdir -p "$directory"
+  $bin/phi2 trace --threads 1 --trace "integration/traces/$name.json" --requests 60 --kv-parked-mb 2 \
+    --kv-granule "${2:-small}" --kv-cache static,lazy,growing,paged,vattention,tracked --json "$directory/trace.json"
+}
+for name in chat uniform long short staggered; do trace "$name"; done
+if grep -q '\[\(always\|madvise\)\]' /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null; then trace short huge; fi
+
+step "5/5 report"
+$bin/report --input "$out/microbench" "$out/compare" "$out/sweep" "$out"/trace/* --output "$out/report.md"
 echo "$out/report.md"

@@ -86,13 +86,16 @@ ExitCode compare(const std::vector<fs::path>& directories, const fs::path& outpu
 
 int run(int argc, char** argv) {
   CLI::App app{
-      "Reads the results of microbench and phi2 compare and writes a markdown report with SVG pictures "
+      "Reads the results of microbench and of phi2 compare, evaluate and trace and writes a markdown report "
+      "with SVG pictures "
       "beside it; or compares two runs of microbench."};
   std::vector<fs::path> inputs, compared;
   fs::path output;
   bool fail_on_regression = false;
   const auto* input_option = app.add_option(
-      "--input", inputs, "Directories with benchmark.json and manifest.json, compare.json, or all of them");
+      "--input", inputs,
+      "Directories with benchmark.json and manifest.json, compare.json, sweep.json, trace.json, or several "
+      "of them");
   const auto* compare_option =
       app.add_option("--compare", compared,
                      "Two directories with benchmark.json and manifest.json: base, new")

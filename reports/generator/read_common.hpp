@@ -26,10 +26,12 @@ MicrobenchRun read_microbench(const std::filesystem::path& directory,
 CompareRun read_compare(const std::filesystem::path& directory,
                         const std::filesystem::path& report_directory);
 SweepRun read_sweep(const std::filesystem::path& directory, const std::filesystem::path& report_directory);
+TraceRun read_trace(const std::filesystem::path& directory, const std::filesystem::path& report_directory);
 
 inline constexpr char kBenchmarkFile[] = "benchmark.json";
 inline constexpr char kManifestFile[] = "manifest.json";
 inline constexpr char kCompareFile[] = "compare.json";
 inline constexpr char kSweepFile[] = "sweep.json";
+inline constexpr char kTraceFile[] = "trace.json";
 
 }  // namespace trisect::report

@@ -33,7 +33,8 @@ void add_sample(const Json& entry, const std::string& field, const JsonFile& fil
                       field);
   samples.by_repetition[entry.value("repetition_index", static_cast<int>(samples.time_ns.size()))] = time;
   samples.time_ns.push_back(time);
-  for (const char* stage : {"rotate", "topk", "scatter", "unrotate", "product"}) {
+  for (const char* stage :
+       {"rotate", "topk", "scatter", "unrotate", "product", "reserve", "commit", "reclaim", "release"}) {
     if (const auto found = entry.find(fmt::format("{}_ns", stage));
         found != entry.end() && found->is_number()) {
       samples.stage_ns[stage].push_back(found->get<double>());

@@ -39,6 +39,7 @@ std::vector<const Origin*> Results::origins() const {
   for (const MicrobenchRun& run : runs) all.push_back(&run.origin);
   for (const CompareRun& run : comparisons) all.push_back(&run.origin);
   for (const SweepRun& run : sweeps) all.push_back(&run.origin);
+  for (const TraceRun& run : traces) all.push_back(&run.origin);
   return all;
 }
 
@@ -65,12 +66,12 @@ Results read_results(const std::vector<std::filesystem::path>& directories,
   for (const auto& directory : directories) {
     const auto holds = [&](const char* name) { return std::filesystem::exists(directory / name); };
     const bool benchmark = holds(kBenchmarkFile), manifest = holds(kManifestFile),
-               compare = holds(kCompareFile), sweep = holds(kSweepFile);
-    if (!benchmark && !manifest && !compare && !sweep) {
+               compare = holds(kCompareFile), sweep = holds(kSweepFile), trace = holds(kTraceFile);
+    if (!benchmark && !manifest && !compare && !sweep && !trace) {
       environment_error(
           "{}: no results here: neither {} and {} of microbench, nor {} of phi2 compare, nor {} of "
-          "phi2 evaluate --larosa-sweep",
-          directory.string(), kBenchmarkFile, kManifestFile, kCompareFile, kSweepFile);
+          "phi2 evaluate --larosa-sweep, nor {} of phi2 trace",
+          directory.string(), kBenchmarkFile, kManifestFile, kCompareFile, kSweepFile, kTraceFile);
     }
     if (benchmark != manifest) {
       environment_error("{}: {} without {}: the two belong together, copy both", directory.string(),
@@ -83,10 +84,12 @@ Results read_results(const std::vector<std::filesystem::path>& directories,
     }
     if (compare) results.comparisons.push_back(read_compare(directory, report_directory));
     if (sweep) results.sweeps.push_back(read_sweep(directory, report_directory));
+    if (trace) results.traces.push_back(read_trace(directory, report_directory));
   }
   refuse_doubles(results);
   refuse_same(results.comparisons);
   refuse_same(results.sweeps);
+  refuse_same(results.traces);
   return results;
 }
 

@@ -49,6 +49,7 @@ Report compose(const Results& results, const ReportOptions& options) {
   for (const SweepRun& run : results.sweeps) {
     text += quality_section(run, results, ++number, layers, options.picture_prefix, album);
   }
+  text += traces_section(results, options.picture_prefix, album);
   text += other_ops_section(results);
   number = 0;
   for (const CompareRun& run : results.comparisons) {

@@ -61,7 +61,7 @@ struct Row {
   std::optional<int> launches;    ///< kernels, copies and fills of a call on a device
   std::optional<Summary> time_ns;
   std::map<int, double> sample_ns;          ///< by repetition; of `time_ns`
-  std::map<std::string, Summary> stage_ns;  ///< rotate, topk, scatter, unrotate, product
+  std::map<std::string, Summary> stage_ns;  ///< rotate, topk, ...; reserve, commit, ...
   std::optional<double> probe_gbps;         ///< of memory: read around this row, or on a GPU copied in this run
   std::size_t run = 0;                      ///< index into Results::runs
 
@@ -196,20 +196,80 @@ struct SweepRun {
   std::vector<SweepPoint> points;  ///< no two of one mode, rotation, prefill and sparsity
 };
 
+/// Bytes of a KV cache, keys and values together.
+struct KvBytes {
+  double reserved = 0, committed = 0, used = 0, parked = 0;
+};
+
+/// One KV cache on a trace.
+struct TraceCache {
+  std::string name;
+  int finished = 0, refused = 0, preemptions = 0;
+  std::optional<double> tokens_per_s, step_p50_s, step_p99_s;
+  int steady_steps = 0;  ///< that decoded while no request came or went
+  int steady_faults = 0;
+  KvBytes peak, average;
+  double highest = 0;  ///< committed at any moment, both places of a copy included
+  double utilisation = 0, fragmentation = 0;
+  double foreground_s = 0, background_s = 0, decode_s = 0, prefill_s = 0, copied = 0;
+  int commits = 0, background_commits = 0, decommits = 0;
+  /// Beside another cache: committed bytes that this one saves of its average, the paired ratio of step
+  /// times.
+  struct Against {
+    std::optional<double> saved, step_ratio;
+    bool same_ids = true;
+  };
+  std::map<std::string, Against> against;
+  double disagreement = 0;  ///< the largest of the cache's account with the kernel's, relative
+  int accounts = 0;         ///< times that they were compared
+  double left = 0;          ///< committed after the last request
+  struct Point {
+    int step = 0, running = 0;
+    KvBytes bytes;
+  };
+  std::vector<Point> over_time;
+
+  const Against* beside(const std::string& other) const {
+    const auto found = against.find(other);
+    return found == against.end() ? nullptr : &found->second;
+  }
+};
+
+/// One trace.json.
+struct TraceRun {
+  Origin origin;
+  Model model;
+  std::string dtype, device, granule;
+  int threads = 0, slots = 0, context = 0, ahead_tokens = 0;
+  double granule_bytes = 0, token_bytes = 0;
+  std::optional<double> budget, parked_budget;
+  std::string name, description;
+  int requests = 0;
+  std::vector<TraceCache> caches;
+
+  const TraceCache* find(const std::string& cache) const {
+    for (const TraceCache& each : caches) {
+      if (each.name == cache) return &each;
+    }
+    return nullptr;
+  }
+};
+
 struct Results {
   std::vector<MicrobenchRun> runs;
   std::vector<CompareRun> comparisons;
   std::vector<SweepRun> sweeps;
+  std::vector<TraceRun> traces;
 
   std::vector<const Origin*> origins() const;
   std::vector<const Row*> rows() const;
 };
 
-/// Reads whatever of benchmark.json + manifest.json, compare.json and sweep.json each directory holds, and
-/// puts it together. Links in the report are relative to `report_directory`. Throws Error(kEnvironment), one
-/// line, for a directory without results, a broken, old or foreign file, one that contradicts itself, a
-/// benchmark without its manifest, files that do not belong together, and a benchmark, comparison or sweep
-/// that two inputs hold.
+/// Reads whatever of benchmark.json + manifest.json, compare.json, sweep.json and trace.json each directory
+/// holds, and puts it together. Links in the report are relative to `report_directory`. Throws
+/// Error(kEnvironment), one line, for a directory without results, a broken, old or foreign file, one that
+/// contradicts itself, a benchmark without its manifest, files that do not belong together, and a benchmark,
+/// comparison, sweep or trace that two inputs hold.
 Results read_results(const std::vector<std::filesystem::path>& directories,
                      const std::filesystem::path& report_directory);
 

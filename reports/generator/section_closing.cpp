@@ -24,7 +24,7 @@ std::string not_measured_section(const Results& results) {
         "Layers with several rows of activations (prefill, batches): LaRoSA is measured on one token at a "
         "time.");
     if (!has([](const Row& row) { return row.family() == "vattention"; }))
-      lines.emplace_back("vAttention: no row of it is among the inputs.");
+      lines.emplace_back("vAttention's kernels: no row of them is among the inputs.");
     if (!has([](const Row& row) { return row.family() == "adaptivocab"; }))
       lines.emplace_back("AdaptiVocab: no row of it is among the inputs.");
   }
@@ -38,7 +38,9 @@ std::string not_measured_section(const Results& results) {
     lines.push_back(
         fmt::format("The quality of {}: it was not evaluated on both sides.", escape(run.model.name)));
   }
-  lines.emplace_back("Energy, and several requests at once.");
+  if (results.traces.empty())
+    lines.emplace_back("Several requests at once, and KV caches: no trace (phi2 trace) is among the inputs.");
+  lines.emplace_back("Energy.");
   std::string text = "## What was not measured\n\n";
   for (const std::string& line : lines) text += "- " + line + "\n";
   return text + "\n";

@@ -5,6 +5,7 @@
 #include "reports/generator/compare_figures.hpp"
 #include "reports/generator/markdown.hpp"
 #include "reports/generator/sections.hpp"
+#include "reports/generator/trace_verdict.hpp"
 #include "reports/generator/units.hpp"
 #include "reports/generator/ways.hpp"
 
@@ -162,9 +163,11 @@ std::string verdict_of(const Results& results, const std::vector<Layer>& layers)
   }
   if (results.comparisons.empty() && results.sweeps.empty() && !layers.empty())
     paragraphs.back() += " The price in quality was not measured here.";
+  if (std::string verdict = trace_verdict(results.traces); !verdict.empty())
+    paragraphs.push_back(std::move(verdict));
   if (paragraphs.empty())
-    return "No layer of LaRoSA, no generation and no quality was measured to the end, so there is no "
-           "verdict.";
+    return "No layer of LaRoSA, no generation, no quality and no trace was measured to the end, so there is "
+           "no verdict.";
   return fmt::format("{}", fmt::join(paragraphs, "\n\n"));
 }
 
@@ -189,6 +192,7 @@ std::string gpu_line(const Results& results) {
   for (const Row* row : results.rows()) used = used || (row->device != "cpu" && row->time_ns);
   for (const CompareRun& run : results.comparisons) used = used || run.settings.device != "cpu";
   for (const SweepRun& run : results.sweeps) used = used || run.device != "cpu";
+  for (const TraceRun& run : results.traces) used = used || run.device != "cpu";
   constexpr char kCpuOnly[] = "every number here was measured on a CPU and says nothing about a GPU";
   if (none) return fmt::format("> **No GPU was present: {}.**\n\n", kCpuOnly);
   if (used) return "";

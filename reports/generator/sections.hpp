@@ -52,6 +52,9 @@ std::string quality_section(const SweepRun& run, const Results& results, int num
 std::string quality_headline(const SweepRun& run, const Results& results);
 std::string compare_section(const CompareRun& run, int number, const std::vector<Layer>& layers,
                             const std::string& prefix, Album& album);
+/// KV caches under traffic: memory over time, savings, cost in time, and attention over contiguous and paged
+/// rows; nothing without traces and rows of it.
+std::string traces_section(const Results& results, const std::string& prefix, Album& album);
 std::string not_measured_section(const Results& results);
 std::string reproduce_section(const Results& results);
 

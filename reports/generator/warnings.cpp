@@ -179,6 +179,25 @@ std::vector<std::string> about_sweep(const SweepRun& run) {
       fmt::format("Points of the sweep whose perplexity is no number: {} of {}.", lost, run.points.size())};
 }
 
+std::vector<std::string> about_trace(const TraceRun& run) {
+  std::vector<std::string> found;
+  for (const TraceCache& cache : run.caches) {
+    if (cache.disagreement > kAccountLimit) {
+      found.push_back(fmt::format("{}: committed bytes and the kernel's account differ by {}.",
+                                  escape(cache.name), percent(cache.disagreement)));
+    }
+    for (const auto& [other, against] : cache.against) {
+      const TraceCache* beside = run.find(other);
+      // Batches that differ round differently; where they were the same, tokens must be.
+      if (cache.name < other || against.same_ids || cache.preemptions > 0 || beside->preemptions > 0)
+        continue;
+      found.push_back(
+          fmt::format("{} and {} generated different tokens.", escape(other), escape(cache.name)));
+    }
+  }
+  return found;
+}
+
 void about_differences(const Results& results, std::vector<std::string>& found) {
   std::set<std::string> cpus, revisions, flags;
   for (const Origin* origin : results.origins()) {
@@ -212,6 +231,7 @@ std::vector<std::string> warnings_of(const Results& results) {
   for (const MicrobenchRun& run : results.runs) add(run.origin, about_run(run));
   for (const CompareRun& run : results.comparisons) add(run.origin, about_comparison(run));
   for (const SweepRun& run : results.sweeps) add(run.origin, about_sweep(run));
+  for (const TraceRun& run : results.traces) add(run.origin, about_trace(run));
 
   std::vector<std::string> found;
   about_differences(results, found);

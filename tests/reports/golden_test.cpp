@@ -20,7 +20,8 @@ using ::testing::StartsWith;
 
 Results golden_results() {
   const auto directory = testing::golden_directory();
-  return read_results({directory / "microbench", directory / "compare", directory / "sweep"}, directory);
+  return read_results(
+      {directory / "microbench", directory / "compare", directory / "sweep", directory / "trace"}, directory);
 }
 
 TEST(GoldenTest, TheReportIsTheCommittedOne) {
@@ -32,7 +33,7 @@ TEST(GoldenTest, TheReportIsTheCommittedOne) {
 
 TEST(GoldenTest, EveryPictureIsReferredToAndTheOtherWayRound) {
   const Report report = compose(golden_results(), {"0.1.0", "report", ""});
-  ASSERT_EQ(report.pictures.size(), 10u);
+  ASSERT_EQ(report.pictures.size(), 11u);
   for (const Picture& picture : report.pictures)
     EXPECT_THAT(report.markdown, HasSubstr("](" + picture.file + ")"));
   const Report plain = compose(golden_results(), {"0.1.0", "report", "gnuplot is not installed"});
@@ -58,6 +59,7 @@ TEST(GoldenTest, HostileTextsStayText) {
   results.runs[0].rows[0].reason = "a\n|b";
   results.sweeps[0].model.name = results.sweeps[0].text = "<script>`x`|";
   results.sweeps[0].rotation_origins = {"<script>"};
+  results.traces[0].name = results.traces[0].description = results.traces[0].model.name = "<script>`x`|";
   const Report report = compose(results, {"0.1.0", "report", ""});
   EXPECT_THAT(report.markdown, Not(ContainsRegex("[^\\\\]<script")));
   EXPECT_THAT(report.markdown, Not(HasSubstr("</td></table>\n\n# heading")));
@@ -111,6 +113,7 @@ TEST(GoldenTest, PartialResultsStillMakeAReport) {
 
   results.comparisons.clear();
   results.sweeps.clear();
+  results.traces.clear();
   for (Row& row : results.runs[0].rows) {
     row.time_ns.reset();
     row.status = "fail";

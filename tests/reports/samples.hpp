@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "reports/generator/results.hpp"
@@ -128,6 +129,50 @@ inline SweepRun quiet_sweep(std::vector<SweepPoint> points) {
   run.coefficient_in = run.coefficient_out = 1;
   run.dense_perplexity = 10;
   run.points = std::move(points);
+  return run;
+}
+
+/// A cache whose committed bytes are the same at every step; two requests of 100 tokens run.
+inline TraceCache trace_cache(const std::string& name, double committed) {
+  TraceCache cache;
+  cache.name = name;
+  cache.finished = 2;
+  cache.tokens_per_s = 100;
+  cache.step_p50_s = 0.01;
+  cache.step_p99_s = 0.02;
+  cache.decode_s = 1;
+  cache.average = cache.peak = {8e6, committed, 200e3, 0};
+  cache.highest = committed;
+  cache.utilisation = 200e3 / committed;
+  cache.accounts = 3;
+  for (int step = 0; step < 3; ++step) cache.over_time.push_back({step, 2, cache.average});
+  return cache;
+}
+
+/// A token takes 1000 bytes, a granule 4096; vattention beside each of `others` with the ratio of step times.
+inline TraceRun quiet_trace(const std::string& name, double vattention_bytes,
+                            const std::vector<std::tuple<std::string, double, double>>& others) {
+  TraceRun run;
+  run.origin = quiet_origin("phi2 trace", "trace.json");
+  run.origin.started_utc = name;
+  run.model = {"tiny", "abc", 1e6, 2, 64, 2, 256, 100};
+  run.dtype = "bf16";
+  run.device = "cpu";
+  run.granule = "small";
+  run.granule_bytes = 4096;
+  run.token_bytes = 1000;
+  run.slots = 4;
+  run.context = 512;
+  run.name = name;
+  run.description = "Made.";
+  run.requests = 2;
+  TraceCache cache = trace_cache("vattention", vattention_bytes);
+  for (const auto& [other, committed, step_ratio] : others) {
+    run.caches.push_back(trace_cache(other, committed));
+    cache.against[other] = {1 - vattention_bytes / committed, step_ratio, true};
+    run.caches.back().against["vattention"] = {1 - committed / vattention_bytes, 1 / step_ratio, true};
+  }
+  run.caches.push_back(cache);
   return run;
 }
 
