@@ -27,14 +27,16 @@ $bin/phi2 evaluate --threads 1 --text integration/texts/general.txt --text-token
   --larosa-sweep 0.25,0.4,0.5,0.6,0.75 --json "$out/sweep/sweep.json"
 
 step "4/6 KV caches: five traces of requests, and the short one with pages of 2 MiB"
-trace() {
-  local name=$1 directory=$out/trace/$1${2:+-}${2:-}
-  mkdir -p "$directory"
-  $bin/phi2 trace --threads 1 --trace "integration/traces/$name.json" --requests 60 --kv-parked-mb 2 \
-    --kv-granule "${2:-small}" --kv-cache static,lazy,growing,paged,vattention,tracked --json "$directory/trace.json"
+trace() {  # NAME GRANULE REQUESTS KV CACHES
+  mkdir -p "$out/trace/$1-$2"
+  # One thread, as above.
+  $bin/phi2 trace --threads 1 --trace "integration/traces/$1.json" --kv-granule "$2" --requests "$3" --kv-cache "$4" \
+    --kv-parked-mb 2 --json "$out/trace/$1-$2/trace.json"
 }
-for name in chat uniform long short staggered; do trace "$name"; done
-if grep -q '\[\(always\|madvise\)\]' /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null; then trace short huge; fi
+all=static,lazy,growing,paged,vattention,tracked
+for name in chat uniform long staggered; do trace "$name" small 16 static,growing,paged,vattention; done
+trace short small 60 "$all"
+if grep -q '\[\(always\|madvise\)\]' /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null; then trace short huge 60 "$all"; fi
 
 step "5/6 vocabulary: phi-mini's own, and AdaptiVocab's for SQLite with and without fine-tuning"
 mkdir -p "$out/vocabulary"

@@ -54,12 +54,12 @@ TEST_F(Phi2Trace, EveryCacheServesTheSameTokens) {
   EXPECT_EQ(json["runs"][5]["against"]["static"]["saved_fraction"], 0) << "tracked saves nothing";
 }
 
-/// 120 requests of 2 to 40 tokens, far more at once than there are slots.
+/// 104 requests of 2 to 24 tokens, far more at once than there are slots.
 std::string many_requests() {
   nlohmann::json json{
       {"schema", "trisect/trace"}, {"schema_version", 1}, {"name", "many"}, {"description", ""}};
-  for (int i = 0; i < 120; ++i)
-    json["requests"].push_back({{"arrival", i / 4}, {"prompt", 1 + i * 7 % 30}, {"output", 1 + i * 5 % 10}});
+  for (int i = 0; i < 104; ++i)
+    json["requests"].push_back({{"arrival", i / 4}, {"prompt", 1 + i * 7 % 20}, {"output", 1 + i * 5 % 4}});
   return json.dump();
 }
 
@@ -71,15 +71,15 @@ TEST_F(Phi2Trace, TheKernelAgreesAndGetsItsMemoryBackOnEveryGranule) {
     if (granule == "huge" && !vattention::has_huge_pages()) continue;
     for (const std::size_t parked : {std::size_t{0}, 2 * granule_bytes}) {
       const Finished finished =
-          trace(file, {"--slots", "6", "--context", "64", "--kv-cache", "vattention,paged", "--kv-granule",
-                       granule, "--kv-parked-mb", fmt::format("{:.6f}", static_cast<double>(parked) / 1e6),
-                       "--json", path("r.json")});
+          trace(file, {"--threads", "1", "--slots", "6", "--context", "64", "--kv-cache", "vattention,paged",
+                       "--kv-granule", granule, "--kv-parked-mb",
+                       fmt::format("{:.6f}", static_cast<double>(parked) / 1e6), "--json", path("r.json")});
       EXPECT_EQ(finished.code, 0) << finished.err;
       const nlohmann::json json = read_json(path("r.json"));
       EXPECT_EQ(json["settings"]["granule_bytes"], granule_bytes);
       for (const auto& run : json["runs"]) {
         SCOPED_TRACE(granule + " " + run["kv_cache"].get<std::string>());
-        EXPECT_EQ(run["requests"]["finished"], 120);
+        EXPECT_EQ(run["requests"]["finished"], 104);
         ASSERT_GE(run["kernel_account"].size(), 3u);
         std::size_t most = 0;
         for (const auto& one : run["kernel_account"]) {
@@ -87,7 +87,7 @@ TEST_F(Phi2Trace, TheKernelAgreesAndGetsItsMemoryBackOnEveryGranule) {
           EXPECT_NEAR(resident, committed, 0.01 * committed);
           most = std::max<std::size_t>(most, one["committed_bytes"]);
         }
-        EXPECT_GT(most, 2 * granule_bytes) << "there was something to give back";
+        EXPECT_GE(most, 2 * granule_bytes) << "there was something to give back";
         EXPECT_EQ(run["kernel_account"].back()["committed_bytes"], parked);
         EXPECT_EQ(run["kernel_account"].back()["resident_bytes"], parked);
       }
@@ -96,19 +96,21 @@ TEST_F(Phi2Trace, TheKernelAgreesAndGetsItsMemoryBackOnEveryGranule) {
 }
 
 TEST_F(Phi2Trace, DecodingTakesNoFaultsForTheCache) {
-  const Finished finished = trace(
-      write("tiny.json", R"({"schema": "trisect/trace", "schema_version": 1,
-      "requests": [{"arrival": 0, "prompt": 9, "output": 150}, {"arrival": 0, "prompt": 3, "output": 150}]})"),
-      {"--slots", "2", "--context", "200", "--kv-cache", "static,lazy,vattention", "--json", path("r.json")});
+  const Finished finished = trace(write("tiny.json", R"({"schema": "trisect/trace", "schema_version": 1,
+      "requests": [{"arrival": 0, "prompt": 9, "output": 90}, {"arrival": 0, "prompt": 3, "output": 90}]})"),
+                                  {"--threads", "1", "--slots", "2", "--context", "128", "--kv-cache",
+                                   "static,lazy,vattention", "--json", path("r.json")});
   EXPECT_EQ(finished.code, 0) << finished.err;
+  const nlohmann::json json = read_json(path("r.json"));
   std::map<std::string, int> faults;
-  for (const auto& run : read_json(path("r.json"))["runs"]) {
-    EXPECT_EQ(run["steady"]["steps"], 147);
+  for (const auto& run : json["runs"]) {
+    EXPECT_EQ(run["steady"]["steps"], 87);
     faults[run["kv_cache"]] = run["steady"]["page_faults"];
   }
+  ASSERT_EQ(faults.size(), 3u);
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // whose own memory faults
-  // Two sequences of 150 tokens of 7680 bytes: 560 pages.
-  EXPECT_GT(faults["lazy"], 400) << "untouched memory comes by faults, so they are counted";
+  // Two sequences of 90 tokens of 7680 bytes: 337 pages.
+  EXPECT_GT(faults["lazy"], 200) << "untouched memory comes by faults, so they are counted";
   EXPECT_LE(faults["static"], 20);
   EXPECT_LE(faults["vattention"], faults["static"] + 60) << "a late worker may leave a commit to the step";
 #endif

@@ -70,7 +70,8 @@ INSTANTIATE_TEST_SUITE_P(All, SchemaTest,
                          ::testing::Values(Document{"manifest", "microbench/manifest.json"},
                                            Document{"google_benchmark", "microbench/benchmark.json"},
                                            Document{"compare", "compare/compare.json"},
-                                           Document{"sweep", "sweep/sweep.json"}),
+                                           Document{"sweep", "sweep/sweep.json"},
+                                           Document{"trace", "trace/trace.json"}),
                          [](const auto& document) { return std::string(document.param.schema); });
 
 TEST_P(SchemaTest, TheSampleFollowsIt) {
@@ -122,7 +123,7 @@ TEST(SchemaTest, OnlyKeywordsThatTheValidatorKnows) {
       walk(entry, !names && (key == "properties" || key == "definitions"));
     }
   };
-  EXPECT_EQ(schema_names().size(), 5u);
+  EXPECT_EQ(schema_names().size(), 6u);
   for (const auto name : schema_names()) walk(schema(name), false);
 }
 
