@@ -103,6 +103,9 @@ ExitCode adapt(Arguments arguments) {
     usage_error("adapt needs --corpus, --add and --output; to export an adapted model, --export-hf alone");
   if (!arguments.export_hf.empty() && !arguments.weights)
     usage_error("--export-hf needs the adapted weights: add --weights");
+  if (!arguments.export_hf.empty() && arguments.build.swap)
+    usage_error(
+        "--export-hf: a tokenizer.json cannot do without tokens that merges need: adapt without --swap");
   refuse_adapted(directory);
   if (arguments.weights) phi2::load_config(directory / "config.json");
   const ResultFile file(arguments.json);

@@ -327,16 +327,11 @@ struct Results {
   std::vector<const Row*> rows() const;
 };
 
-/// Reads whatever of benchmark.json + manifest.json, compare.json, sweep.json and trace.json each directory
-/// holds, and puts it together. Links in the report are relative to `report_directory`. Throws
-/// Error(kEnvironment), one line, for a directory without results, a broken, old or foreign file, one that
-/// contradicts itself, a benchmark without its manifest, files that do not belong together, and a benchmark,
-/// comparison, sweep or trace that two inputs hold.
-/// Reads whatever of benchmark.json + manifest.json, compare.json, sweep.json and vocabulary.json each directory
-/// holds, and puts it together. Links in the report are relative to `report_directory`. Throws Error(kEnvironment), one
-/// line, for a directory without results, a broken, old or foreign file, one that contradicts itself, a
-/// benchmark without its manifest, files that do not belong together, and a benchmark, comparison or sweep
-/// that two inputs hold.
+/// Reads whatever of benchmark.json + manifest.json, compare.json, sweep.json, trace.json and vocabulary.json each
+/// directory holds, and puts it together. Links in the report are relative to `report_directory`. Throws
+/// Error(kEnvironment), one line, for a directory without results, a broken, old or foreign file, one that contradicts
+/// itself, a benchmark without its manifest, files that do not belong together, and a benchmark, comparison, sweep, trace
+/// or vocabulary that two inputs hold.
 Results read_results(const std::vector<std::filesystem::path>& directories,
                      const std::filesystem::path& report_directory);
 

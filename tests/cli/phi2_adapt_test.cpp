@@ -34,7 +34,7 @@ TEST_F(Phi2Adapt, FewerTokensAndEveryByteBack) {
   const Arguments patched{"tokenize", "--model", phi_mini(), "--patch-tokenizer", patch_file()};
   const Finished ids = phi2(patched, {.input = text});
   ASSERT_EQ(ids.code, 0) << ids.err;
-  EXPECT_LT(tokens(ids), 0.9 * static_cast<double>(tokens(base)));
+  EXPECT_LT(tokens(ids), 0.95 * static_cast<double>(tokens(base)));
   Arguments back = patched;
   back.emplace_back("--decode");
   EXPECT_EQ(phi2(back, {.input = ids.out}).out, text);
@@ -101,7 +101,7 @@ TEST_F(Phi2Adapt, TheModelRunsAndAnAdaptedDirectoryIsTheSameModel) {
   ASSERT_EQ(adapt({"--weights"}).code, 0);
   EXPECT_EQ(read_json(path("adapted/config.json"))["vocab_size"],
             std::max(4096, read_json(patch_file())["added"].back()[0].get<int>() + 1));
-  const Arguments common{"generate",         "--prompt", "The SQLite database file is",
+  const Arguments common{"generate",         "--prompt", "The result of the sqlite3_step() in the database",
                          "--max-new-tokens", "12",       "--json"};
   const auto generate = [&](const std::string& name, const Arguments& more) {
     Arguments arguments = common;
@@ -125,7 +125,7 @@ TEST_F(Phi2Adapt, TheModelRunsAndAnAdaptedDirectoryIsTheSameModel) {
 TEST_F(Phi2Adapt, CompareGivesEachSideItsTokens) {
   if (!has_phi_mini()) GTEST_SKIP() << "phi-mini's weights are not here";
   ASSERT_EQ(adapt().code, 0);
-  write("prompts.txt", "The SQLite database file is\nA transaction is\n");
+  write("prompts.txt", "The result of the sqlite3_step() in the database\nA transaction is\n");
   const Finished finished =
       phi2({"compare", "--patch-tokenizer", patch_file(), "--prompts", path("prompts.txt"),
             "--max-new-tokens", "4", "--repetitions", "1", "--text", path("held-out.txt"), "--text-tokens",

@@ -113,6 +113,7 @@ TEST_F(Phi2Vocabulary, ExportForTransformersSaysWhatCannotBeExpressed) {
 
 TEST_F(Phi2Vocabulary, WhatCannotBe) {
   expect_complaint(phi2({"vocabulary", "--model", phi_mini()}), 2, "--patch-tokenizer is missing");
+  std::filesystem::create_directory(path("out"));
   expect_complaint(vocabulary("none.json"), 3, "none.json");
   expect_complaint(phi2({"adapt", "--model", phi_mini(), "--export-hf", path("hf")}), 2,
                    "has no patch_tokenizer.json");
