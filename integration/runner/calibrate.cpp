@@ -70,7 +70,7 @@ ExitCode calibrate(const Arguments& arguments) {
   const CalibrationText text = read_calibration_text(model, arguments.text);
   watch_interrupts();
   pin_threads(arguments.model.threads);
-  phi2::Weights weights = phi2::load_weights(model.source, model.dtype, stoppable_progress());
+  phi2::Weights weights = load_weights(model);
   const auto start = std::chrono::steady_clock::now();
   CalibrationOptions options = arguments.calibration;
   options.kind = phi2::rotation_kind_from_name(arguments.rotation);

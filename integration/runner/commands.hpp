@@ -11,6 +11,7 @@ namespace trisect::runner {
 void add_generate(CLI::App& program, ExitCode& exit_code);
 void add_tokenize(CLI::App& program, ExitCode& exit_code);
 void add_evaluate(CLI::App& program, ExitCode& exit_code);
+void add_adapt(CLI::App& program, ExitCode& exit_code);
 void add_calibrate(CLI::App& program, ExitCode& exit_code);
 void add_trace(CLI::App& program, ExitCode& exit_code);
 void add_compare(CLI::App& program, ExitCode& exit_code);

@@ -1,6 +1,7 @@
 // phi2 compare: baseline and optimised on the same prompts, and what the difference is.
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -71,7 +72,7 @@ void read_into_page_cache(const phi2::ModelSource& source) {
 /// Calibrates here and hands the result on in a file, so that no side's memory knows of it. Returns what the
 /// rotations are called.
 std::string calibrate_into(const fs::path& file, const Model& model, const phi2::LarosaOptions& larosa) {
-  const phi2::Weights weights = phi2::load_weights(model.source, model.dtype, stoppable_progress());
+  const phi2::Weights weights = load_weights(model);
   const phi2::Rotations rotations = calibrate_by_default(model, weights, larosa);
   phi2::save_rotations(file, rotations);
   return default_origin(rotations);
@@ -102,32 +103,72 @@ void refuse_spinning_teams() {
   }
 }
 
+/// What the first tokens of a file stand for.
+std::string first_tokens(const phi2::Tokenizer& tokenizer, const fs::path& file, int most) {
+  std::vector<phi2::TokenId> ids = tokenizer.encode(read_text(file));
+  ids.resize(std::min(ids.size(), static_cast<std::size_t>(most)));
+  return tokenizer.decode(ids);
+}
+
+std::string describe_optimized(const Arguments& arguments, const Model& model,
+                               const std::optional<phi2::LarosaOptions>& larosa) {
+  std::vector<std::string> parts;
+  if (model.patch) {
+    parts.push_back(fmt::format("AdaptiVocab, {} tokens added, {} removed, rows {}",
+                                model.patch->added.size(), model.patch->removed.size(),
+                                phi2::name_of(model.patch->init)));
+  }
+  if (larosa) {
+    parts.push_back(fmt::format("LaRoSA {}, rotation {}, sparsity {:.3f} ({:.3f} of the layers' weights)",
+                                name_of(larosa->mode), phi2::name_of(larosa->rotation),
+                                larosa->sparsity_permille / 1000.0,
+                                phi2::weight_sparsity(model.source.config, *larosa)));
+  }
+  if (arguments.kv_cache != "static") parts.push_back(fmt::format("KV cache {}", arguments.kv_cache));
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
 ExitCode compare(Arguments arguments) {
   Comparison comparison;
   comparison.started_utc = utc_now();
-  const phi2::LarosaOptions larosa = *parse_larosa(arguments.larosa);
+  const std::optional<phi2::LarosaOptions> larosa = parse_larosa(arguments.larosa);
+  const std::string& patch_file = arguments.model.patch_tokenizer;
+  if (!larosa && patch_file.empty()) {
+    usage_error("compare needs something to compare with: add --larosa-sparsity or --patch-tokenizer");
+  }
   dense::validate(arguments.sampling.params);
   refuse_spinning_teams();
   const ResultFile file(result_path(arguments));
-  const Model model = find_model(arguments.model);
+  ModelOptions unpatched = arguments.model;
+  unpatched.patch_tokenizer.clear();
+  const Model model = find_model(unpatched), optimized = find_model(arguments.model);
   if (arguments.prompts.file.empty() && arguments.prompts.random_tokens == 0 && model.tokenizer) {
     arguments.prompts.file = find_questions();
   }
   comparison.source = model.source;
+  comparison.same_vocabulary = !optimized.patch;
   comparison.prompts = read_prompts(arguments.prompts, model, arguments.sampling.params.seed);
+  comparison.optimized_prompts = read_prompts(arguments.prompts, optimized, arguments.sampling.params.seed);
+  if (optimized.patch && arguments.prompts.random_tokens > 0) {
+    usage_error(
+        "--prompt-tokens: random ids are no text that two vocabularies could share: add --prompts FILE");
+  }
+  const auto context = [&](const std::vector<Prompt>& prompts) {
+    return context_for(prompts, arguments.sampling, model.source.config);
+  };
   SideBySide setup{.model = model,
+                   .optimized = optimized,
                    .options = arguments.model,
                    .sampling = arguments.sampling,
                    .larosa = larosa,
                    .rotation_file = arguments.larosa.file,
                    .kv_cache = arguments.kv_cache,
-                   .context = context_for(comparison.prompts, arguments.sampling, model.source.config),
+                   .context = std::max(context(comparison.prompts), context(comparison.optimized_prompts)),
                    .repetitions = arguments.repetitions,
                    .processors = allowed_processors()};
   const fs::path text = quality_text(arguments, model);
-  std::vector<phi2::TokenId> text_ids;
-  if (!text.empty()) text_ids = model.tokenizer->encode(read_text(text));
-  text_ids.resize(std::min(text_ids.size(), static_cast<std::size_t>(arguments.text_tokens)));
+  const std::string quality_of =
+      text.empty() ? "" : first_tokens(*model.tokenizer, text, arguments.text_tokens);
 
   watch_interrupts();
   pin_threads(arguments.model.threads);
@@ -136,26 +177,22 @@ ExitCode compare(Arguments arguments) {
   std::optional<Error> trouble;
   try {
     std::string rotation = fs::path(arguments.larosa.file).filename().string();
-    if (!rotations_need_no_text(model, larosa, arguments.larosa.file)) {
+    if (larosa && !rotations_need_no_text(optimized, *larosa, arguments.larosa.file)) {
       setup.rotation_file = temporary / "rotations.safetensors";
-      rotation = calibrate_into(setup.rotation_file, model, larosa);
-    } else if (rotation.empty()) {
-      rotation = larosa.rotation == phi2::RotationKind::kNone ? "none" : "random";
+      rotation = calibrate_into(setup.rotation_file, optimized, *larosa);
+    } else if (larosa && rotation.empty()) {
+      rotation = larosa->rotation == phi2::RotationKind::kNone ? "none" : "random";
     }
     comparison.settings = settings_json(arguments.model, arguments.sampling);
     comparison.settings["repetitions"] = arguments.repetitions;
     comparison.settings["kv_cache"] = arguments.kv_cache;
     comparison.settings["larosa"] = larosa_json(larosa, rotation, model.source.config);
+    comparison.settings["patch"] = patch_json(optimized);
     comparison.baseline.description = "every weight is read";
-    comparison.optimized.description =
-        fmt::format("LaRoSA {}, rotation {}, sparsity {:.3f} ({:.3f} of the layers' weights)",
-                    name_of(larosa.mode), phi2::name_of(larosa.rotation), larosa.sparsity_permille / 1000.0,
-                    phi2::weight_sparsity(model.source.config, larosa));
-    if (arguments.kv_cache != "static")
-      comparison.optimized.description += fmt::format("; KV cache {}", arguments.kv_cache);
+    comparison.optimized.description = describe_optimized(arguments, optimized, larosa);
     read_into_page_cache(model.source);
     measure_generations(setup, comparison, [&] { save(true); });
-    if (!text.empty()) measure_quality(setup, text.filename().string(), text_ids, comparison);
+    if (!text.empty()) measure_quality(setup, text.filename().string(), quality_of, comparison);
   } catch (const Error& error) {
     trouble = error;
   }
@@ -169,11 +206,11 @@ ExitCode compare(Arguments arguments) {
 }  // namespace
 
 void add_compare(CLI::App& program, ExitCode& exit_code) {
-  CLI::App& command =
-      *program.add_subcommand("compare", "Baseline against LaRoSA: time, tokens, memory and quality");
+  CLI::App& command = *program.add_subcommand(
+      "compare", "Baseline against LaRoSA, AdaptiVocab or both: time, tokens, memory and quality");
   const auto arguments = std::make_shared<Arguments>();
   add_model_options(command, arguments->model);
-  add_larosa_options(command, arguments->larosa)->required();
+  add_larosa_options(command, arguments->larosa);
   add_prompts_option(command, arguments->prompts, "; default: five short questions");
   add_prompt_tokens_option(command, arguments->prompts);
   add_sampling_options(command, arguments->sampling);

@@ -90,7 +90,8 @@ Json comparison_json(const Comparison& comparison, bool interrupted) {
   }
   record["probe_gbps"] = comparison.probe_gbps;
   record["sides"] = {to_json(comparison.baseline), to_json(comparison.optimized)};
-  record["agreement"] = to_json(agreement_of(comparison.baseline, comparison.optimized));
+  record["agreement"] =
+      comparison.same_vocabulary ? to_json(agreement_of(comparison.baseline, comparison.optimized)) : Json();
   return record;
 }
 

@@ -46,7 +46,9 @@ struct Comparison {
   std::string model_hash;
   Json settings;
   std::vector<Prompt> prompts;
-  std::vector<double> probe_gbps;  ///< one a repetition
+  std::vector<Prompt> optimized_prompts;  ///< the same texts in the optimised side's tokens
+  bool same_vocabulary = true;            ///< otherwise ids and perplexities are not to be compared
+  std::vector<double> probe_gbps;         ///< one a repetition
   Side baseline{"baseline"}, optimized{"optimized"};
 };
 

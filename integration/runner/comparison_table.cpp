@@ -81,11 +81,13 @@ void add_memory(Table& table, const Json& base, const Json& optimized) {
   row("- scratch", "scratch_bytes", false);
 }
 
-void add_quality(Table& table, const Side& base, const Side& optimized) {
+void add_quality(Table& table, const Side& base, const Side& optimized, bool same_vocabulary) {
   if (!base.quality || !optimized.quality) return;
   table.title("Quality");
-  table.smaller_is_better("perplexity", base.quality->perplexity, optimized.quality->perplexity,
-                          three_decimals);
+  if (same_vocabulary) {
+    table.smaller_is_better("perplexity", base.quality->perplexity, optimized.quality->perplexity,
+                            three_decimals);
+  }
   table.smaller_is_better("bits per character", base.quality->bits_per_character,
                           optimized.quality->bits_per_character, three_decimals);
 }
@@ -111,14 +113,15 @@ std::string comparison_table(const Comparison& comparison) {
   table.larger_is_better("out a second, whole", base.tokens_out / base.total_s,
                          optimized.tokens_out / optimized.total_s, one_decimal);
   add_memory(table, comparison.baseline.memory, comparison.optimized.memory);
-  add_quality(table, comparison.baseline, comparison.optimized);
+  add_quality(table, comparison.baseline, comparison.optimized, comparison.same_vocabulary);
+  const std::string text = table.text() + fmt::format("Optimized: {}.\n", comparison.optimized.description);
+  if (!comparison.same_vocabulary) return text;
   const Agreement agreement = agreement_of(comparison.baseline, comparison.optimized);
-  return table.text() + fmt::format("Optimized: {}.\n", comparison.optimized.description) +
-         fmt::format(
-             "Agreement: {} of {} texts are identical, {:.1f} % of the ids are equal, the first "
-             "{:.1f} tokens are on average.\n",
-             agreement.identical, agreement.prompts, 100 * agreement.equal_id_fraction,
-             agreement.mean_common_prefix);
+  return text + fmt::format(
+                    "Agreement: {} of {} texts are identical, {:.1f} % of the ids are equal, the first "
+                    "{:.1f} tokens are on average.\n",
+                    agreement.identical, agreement.prompts, 100 * agreement.equal_id_fraction,
+                    agreement.mean_common_prefix);
 }
 
 }  // namespace trisect::runner

@@ -132,6 +132,7 @@ ExitCode evaluate(const Arguments& arguments) {
                         {"threads", thread_count()},
                         {"window_tokens", loaded.engine->context()},
                         {"larosa", larosa_json(options.larosa, loaded.rotation, model.source.config)}};
+  record["settings"]["patch"] = patch_json(model);
   record["variants"] = loaded.engine->variants();
   record["text"] = text.name();
   record["text_hash"] = text.hash;

@@ -101,6 +101,7 @@ ExitCode generate(const Arguments& arguments) {
   record["settings"]["context"] = engine.context();
   record["settings"]["kv_cache"] = arguments.kv_cache;
   record["settings"]["larosa"] = larosa_json(options.larosa, loaded.rotation, model.source.config);
+  record["settings"]["patch"] = patch_json(model);
   record["variants"] = engine.variants();
   record["load_s"] = loaded.load_s;
   record["generations"] = generations_json(all);

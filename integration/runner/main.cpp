@@ -26,7 +26,7 @@ ExitCode run(int argc, char** argv) {
       "130 interrupted.",
       "phi2");
   program.set_version_flag("--version", version_text());
-  for (const auto add : {add_generate, add_tokenize, add_evaluate, add_calibrate, add_compare, add_trace, add_worker}) {
+  for (const auto add : {add_generate, add_tokenize, add_evaluate, add_calibrate, add_adapt, add_compare, add_trace, add_worker}) {
     add(program, exit_code);
   }
   try {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "integration/phi2/engine/engine.hpp"
 #include "integration/phi2/model/model_dir.hpp"
+#include "integration/phi2/model/patch_vocabulary.hpp"
 #include "integration/phi2/tokenizer/tokenizer.hpp"
 #include "integration/runner/options.hpp"
 
@@ -17,7 +19,10 @@ struct Model {
   phi2::ModelSource source;
   Dtype dtype = Dtype::kBf16;
   Device device = Device::kCpu;                ///< that computes
-  std::unique_ptr<phi2::Tokenizer> tokenizer;  ///< null where there is none
+  std::unique_ptr<phi2::Tokenizer> tokenizer;  ///< null where there is none; patched if the vocabulary is
+  /// What the weights must be patched with when they are loaded; nothing for a model that was written
+  /// adapted.
+  std::optional<phi2::PatchVocabulary> patch{};
 
   /// Ids in use; rows of the tables beyond them are padding.
   int vocabulary() const { return tokenizer ? tokenizer->size() : source.config.vocab; }
@@ -27,8 +32,16 @@ struct Model {
 /// find_model() and the tokenizer's.
 Model find_model(const ModelOptions& options);
 
-/// The tokenizer of `directory`. Throws Error(kEnvironment) when there is none.
-std::unique_ptr<phi2::Tokenizer> load_tokenizer(const std::string& directory);
+/// The tokenizer of `directory`, patched by `patch_file`, or by the file of an adapted model that is there.
+/// Throws Error(kEnvironment) when there is none.
+std::unique_ptr<phi2::Tokenizer> load_tokenizer(const std::string& directory,
+                                                const std::string& patch_file = "");
+
+/// phi2::tokenizer_hash() of the tokenizer.json there, patched or not.
+std::string base_tokenizer_hash(const std::string& directory);
+
+/// patch(load()): as the model's vocabulary wants them.
+phi2::Weights load_weights(const Model& model);
 
 struct LoadedEngine {
   std::unique_ptr<phi2::Engine> engine;

@@ -40,6 +40,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option(
       "--tokenizer", options.tokenizer,
       "Directory with tokenizer.json; without one, models that have none take and give token ids");
+  add_patch_tokenizer_option(command, options.patch_tokenizer);
   command.add_option("--dtype", options.dtype, "Type of weights and KV cache: bf16 or f32")
       ->check(CLI::IsMember({"bf16", "f32"}))
       ->capture_default_str();
@@ -50,6 +51,13 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       .add_option("--threads", options.threads,
                   "Threads, each pinned to a processor; default: OMP_NUM_THREADS, or all processors")
       ->check(CLI::PositiveNumber);
+}
+
+void add_patch_tokenizer_option(CLI::App& command, std::string& file) {
+  command.add_option(
+      "--patch-tokenizer", file,
+      "patch_tokenizer.json from phi2 adapt: n-grams of tokens become tokens, and the weights get "
+      "rows for them");
 }
 
 CLI::Option* add_larosa_options(CLI::App& command, LarosaArguments& arguments) {

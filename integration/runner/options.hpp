@@ -13,12 +13,15 @@ namespace trisect::runner {
 
 struct ModelOptions {
   std::string model = "phi-mini";
-  std::string tokenizer;  ///< directory; "" for the model's own
+  std::string tokenizer;        ///< directory; "" for the model's own
+  std::string patch_tokenizer;  ///< file; "" for a model as it is
   std::string dtype = "bf16";
   std::string device = "cpu";
   int threads = 0;  ///< 0: see pin_threads()
 };
 void add_model_options(CLI::App& command, ModelOptions& options);
+/// Part of the above.
+void add_patch_tokenizer_option(CLI::App& command, std::string& file);
 
 struct LarosaArguments {
   std::optional<std::string> sparsity;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "integration/phi2/model/patch_weights.hpp"
 #include "kernels/core/environment_json.hpp"
 #include "kernels/core/threads.hpp"
 
@@ -65,6 +66,18 @@ Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::st
           {"values", larosa->values},
           {"rotation_kind", phi2::name_of(larosa->rotation)},
           {"rotation", rotation}};
+}
+
+Json patch_json(const Model& model) {
+  if (!model.patch) return {};
+  const phi2::PatchVocabulary& patch = *model.patch;
+  return {{"hash", phi2::hash_of(patch)},
+          {"added", patch.added.size()},
+          {"removed", patch.removed.size()},
+          {"tokens", patch.size()},
+          {"encoding", adaptivocab::name_of(patch.mode)},
+          {"init", phi2::name_of(patch.init)},
+          {"init_base", patch.init_base}};
 }
 
 Json memory_json(const phi2::Engine& engine) {

@@ -24,6 +24,9 @@ Json settings_json(const ModelOptions& model, const SamplingOptions& sampling);
 Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::string& rotation,
                  const phi2::Config& config);
 
+/// Null for a model whose weights need no patch.
+Json patch_json(const Model& model);
+
 /// Of an engine and its process; the peak is that of this moment.
 Json memory_json(const phi2::Engine& engine);
 

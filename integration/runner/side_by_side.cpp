@@ -21,37 +21,42 @@ void let_teams_sleep() { std::this_thread::sleep_for(std::chrono::milliseconds(2
 /// A side and its process.
 class Half {
  public:
-  Half(const SideBySide& setup, Side& side, bool with_larosa, bool for_quality)
-      : setup_(setup), side_(side), process_(side.name, setup.processors) {
+  Half(const SideBySide& setup, Side& side, bool optimized, bool for_quality)
+      : setup_(setup),
+        side_(side),
+        model_(optimized ? setup.optimized : setup.model),
+        process_(side.name, setup.processors) {
     nlohmann::json larosa;
-    if (with_larosa) {
-      larosa = {{"mode", name_of(setup.larosa.mode)},
-                {"rotation", phi2::name_of(setup.larosa.rotation)},
-                {"sparsity_permille", setup.larosa.sparsity_permille},
-                {"in_permille", setup.larosa.coefficients.in_permille},
-                {"out_permille", setup.larosa.coefficients.out_permille},
-                {"prefill", for_quality || setup.larosa.prefill},
-                {"values", setup.larosa.values}};
+    if (optimized && setup.larosa) {
+      larosa = {{"mode", name_of(setup.larosa->mode)},
+                {"rotation", phi2::name_of(setup.larosa->rotation)},
+                {"sparsity_permille", setup.larosa->sparsity_permille},
+                {"in_permille", setup.larosa->coefficients.in_permille},
+                {"out_permille", setup.larosa->coefficients.out_permille},
+                {"prefill", for_quality || setup.larosa->prefill},
+                {"values", setup.larosa->values}};
     }
     loaded_ = process_.ask({{"do", "load"},
                             {"model", setup.options.model},
+                            {"tokenizer", setup.options.tokenizer},
+                            {"patch_tokenizer", optimized ? setup.options.patch_tokenizer : ""},
                             {"dtype", setup.options.dtype},
                             {"device", setup.options.device},
                             {"threads", thread_count()},
                             {"context", for_quality ? 0 : setup.context},
                             {"larosa", larosa},
-                            {"kv_cache", with_larosa ? setup.kv_cache : "static"},
-                            {"rotations", with_larosa ? setup.rotation_file : ""}});
+                            {"kv_cache", optimized ? setup.kv_cache : "static"},
+                            {"rotations", optimized ? setup.rotation_file : ""}});
   }
 
   const nlohmann::json& loaded() const { return loaded_; }
   Side& side() { return side_; }
+  const phi2::Tokenizer* tokenizer() const { return model_.tokenizer.get(); }
 
   nlohmann::json generate(const Prompt& prompt, int max_new_tokens) {
-    const phi2::Tokenizer* tokenizer = setup_.model.tokenizer.get();
     const dense::SamplingParams& params = setup_.sampling.params;
     nlohmann::json end_of_text;
-    if (tokenizer != nullptr && tokenizer->end_of_text()) end_of_text = *tokenizer->end_of_text();
+    if (tokenizer() != nullptr && tokenizer()->end_of_text()) end_of_text = *tokenizer()->end_of_text();
     let_teams_sleep();
     return process_.ask({{"do", "generate"},
                          {"ids", prompt.ids},
@@ -59,7 +64,7 @@ class Half {
                          {"temperature", params.temperature},
                          {"top_p", params.top_p},
                          {"seed", params.seed},
-                         {"vocabulary", setup_.model.vocabulary()},
+                         {"vocabulary", model_.vocabulary()},
                          {"end_of_text", end_of_text}});
   }
 
@@ -76,6 +81,7 @@ class Half {
  private:
   const SideBySide& setup_;
   Side& side_;
+  const Model& model_;
   WorkerProcess process_;
   nlohmann::json loaded_;
 };
@@ -99,7 +105,7 @@ void measure_one(Half& half, const SideBySide& setup, const Prompt& prompt, int 
                           .token_s = answer.at("token_s"),
                           .ids = answer.at("ids"),
                           .text = {}};
-  if (setup.model.tokenizer) record.text = setup.model.tokenizer->decode(record.ids);
+  if (half.tokenizer() != nullptr) record.text = half.tokenizer()->decode(record.ids);
   Side& side = half.side();
   add(side.decode_stages, answer.at("stages_s"));
   add(side.prefill_stages, answer.at("prefill_stages_s"));
@@ -128,19 +134,22 @@ void measure_generations(const SideBySide& setup, Comparison& comparison,
   record_load(optimized, comparison.optimized);
   comparison.model_hash = baseline.loaded().at("hash");
   const BandwidthProbe probe;
-  for (const Prompt& prompt : comparison.prompts) {
-    for (Half* half : {&baseline, &optimized}) {
-      half->generate(prompt, std::min(kWarmUpTokens, setup.sampling.max_new_tokens));
-    }
+  const int warm_up = std::min(kWarmUpTokens, setup.sampling.max_new_tokens);
+  for (std::size_t i = 0; i < comparison.prompts.size(); ++i) {
+    baseline.generate(comparison.prompts[i], warm_up);
+    optimized.generate(comparison.optimized_prompts[i], warm_up);
   }
   for (int repetition = 0; repetition < setup.repetitions; ++repetition) {
     let_teams_sleep();
     comparison.probe_gbps.push_back(probe.run());
     for (int i = 0; i < static_cast<int>(comparison.prompts.size()); ++i) {
-      const Prompt& prompt = comparison.prompts[static_cast<std::size_t>(i)];
+      const auto measure = [&](Half& half, const std::vector<Prompt>& prompts) {
+        measure_one(half, setup, prompts[static_cast<std::size_t>(i)], i, repetition);
+      };
       const bool swapped = (repetition + i) % 2 != 0;
-      measure_one(swapped ? optimized : baseline, setup, prompt, i, repetition);
-      measure_one(swapped ? baseline : optimized, setup, prompt, i, repetition);
+      if (swapped) measure(optimized, comparison.optimized_prompts);
+      measure(baseline, comparison.prompts);
+      if (!swapped) measure(optimized, comparison.optimized_prompts);
     }
     fmt::print(stderr,
                "repetition {} of {}: decode {:.1f} against {:.1f} tokens/s, bandwidth probe {:.1f} GB/s\n",
@@ -150,16 +159,17 @@ void measure_generations(const SideBySide& setup, Comparison& comparison,
   }
 }
 
-void measure_quality(const SideBySide& setup, const std::string& text_name, std::span<const std::int32_t> ids,
+void measure_quality(const SideBySide& setup, const std::string& name, std::string_view text,
                      Comparison& comparison) {
-  const std::int64_t characters =
-      predicted_characters(*setup.model.tokenizer, ids, setup.model.source.config.positions);
   for (Side* side : {&comparison.baseline, &comparison.optimized}) {
-    fmt::print(stderr, "evaluating {} on {} tokens of {}\n", side->name, ids.size(), text_name);
     Half half(setup, *side, side == &comparison.optimized, true);
+    const std::vector<phi2::TokenId> ids = half.tokenizer()->encode(text);
+    fmt::print(stderr, "evaluating {} on {} tokens of {}\n", side->name, ids.size(), name);
+    const std::int64_t characters =
+        predicted_characters(*half.tokenizer(), ids, setup.model.source.config.positions);
     const phi2::Quality quality = half.evaluate(ids);
-    side->quality = QualityRecord{text_name, quality.tokens, quality.perplexity(),
-                                  bits_per_character(quality, characters)};
+    side->quality =
+        QualityRecord{name, quality.tokens, quality.perplexity(), bits_per_character(quality, characters)};
   }
 }
 

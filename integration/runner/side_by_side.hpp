@@ -6,19 +6,22 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "integration/runner/comparison.hpp"
 
 namespace trisect::runner {
 
 struct SideBySide {
-  const Model& model;
+  const Model& model;      ///< of the baseline
+  const Model& optimized;  ///< the same, or with another vocabulary
   const ModelOptions& options;
   const SamplingOptions& sampling;
-  phi2::LarosaOptions larosa;
-  std::string rotation_file;  ///< "" for random ones
-  std::string kv_cache;       ///< of the optimised side; the baseline's is static
+  std::optional<phi2::LarosaOptions> larosa;  ///< of the optimised side
+  std::string rotation_file;                  ///< "" for random ones
+  std::string kv_cache;                       ///< of the optimised side; the baseline's is static
   int context = 0;
   int repetitions = 0;
   cpu_set_t processors{};  ///< that a side may use
@@ -30,9 +33,9 @@ struct SideBySide {
 void measure_generations(const SideBySide& setup, Comparison& comparison,
                          const std::function<void()>& after_repetition);
 
-/// Evaluates the ids of a text on each side, in processes of their own, since evaluation needs more memory
-/// than generation and treats every token as LaRoSA does in decoding.
-void measure_quality(const SideBySide& setup, const std::string& text_name, std::span<const std::int32_t> ids,
+/// Evaluates a text on each side, in processes of their own, since evaluation needs more memory than
+/// generation and treats every token as LaRoSA does in decoding.
+void measure_quality(const SideBySide& setup, const std::string& name, std::string_view text,
                      Comparison& comparison);
 
 }  // namespace trisect::runner

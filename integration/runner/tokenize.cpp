@@ -11,21 +11,20 @@ namespace trisect::runner {
 namespace {
 
 struct Arguments {
-  std::string model = "phi-mini";
+  std::string model = "phi-mini", patch_tokenizer;
   std::optional<std::string> text;
-  bool decode = false;
+  bool decode = false, hash = false;
 };
 
 /// A model directory needs no weights or configuration for this.
-std::unique_ptr<phi2::Tokenizer> tokenizer_of(const std::string& model) {
+std::filesystem::path directory_of(const std::string& model) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(model, ignored)) return load_tokenizer(model);
+  if (std::filesystem::is_directory(model, ignored)) return model;
   const phi2::ModelSource source = phi2::find_model(model);
   if (source.synthetic())
     usage_error("--model {} has no tokenizer: name a directory with tokenizer.json", model);
-  return load_tokenizer(source.directory.string());
+  return source.directory;
 }
-
 std::vector<phi2::TokenId> parse_ids(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\n";
   std::vector<phi2::TokenId> ids;
@@ -45,7 +44,12 @@ std::vector<phi2::TokenId> parse_ids(std::string_view text) {
 }
 
 ExitCode tokenize(const Arguments& arguments) {
-  const std::unique_ptr<phi2::Tokenizer> tokenizer = tokenizer_of(arguments.model);
+  const std::string directory = directory_of(arguments.model).string();
+  const std::unique_ptr<phi2::Tokenizer> tokenizer = load_tokenizer(directory, arguments.patch_tokenizer);
+  if (arguments.hash) {
+    print(base_tokenizer_hash(directory) + "\n");
+    return ExitCode::kOk;
+  }
   const std::string text = arguments.text ? *arguments.text : read_standard_input();
   if (arguments.decode) {
     print(tokenizer->decode(parse_ids(text)));
@@ -62,8 +66,11 @@ void add_tokenize(CLI::App& program, ExitCode& exit_code) {
   const auto arguments = std::make_shared<Arguments>();
   command.add_option("--model", arguments->model, "A model, or any directory with tokenizer.json")
       ->capture_default_str();
+  add_patch_tokenizer_option(command, arguments->patch_tokenizer);
   command.add_option("--text", arguments->text, "Default: standard input, bytes as they are");
   command.add_flag("--decode", arguments->decode, "The input is ids; write their exact bytes");
+  command.add_flag("--hash", arguments->hash,
+                   "Only print the identity of tokenizer.json that files made for it have in them");
   command.callback([arguments, &exit_code] { exit_code = tokenize(*arguments); });
 }
 

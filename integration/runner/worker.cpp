@@ -24,7 +24,8 @@ class Worker {
  private:
   Json load(const nlohmann::json& request) {
     const ModelOptions model{.model = request.at("model"),
-                             .tokenizer = {},
+                             .tokenizer = request.at("tokenizer"),
+                             .patch_tokenizer = request.at("patch_tokenizer"),
                              .dtype = request.at("dtype"),
                              .device = request.at("device"),
                              .threads = request.at("threads")};

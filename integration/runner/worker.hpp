@@ -2,7 +2,7 @@
 // other, and a process's peak never falls. The worker obeys requests, one line of JSON each, and answers with
 // one line.
 //
-//   {"do": "load", "model", "dtype", "device", "threads", "context", "kv_cache", "rotations": FILE or "",
+//   {"do": "load", "model", "tokenizer", "patch_tokenizer", "dtype", "device", "threads", "context", "kv_cache", "rotations": FILE or "",
 //    "larosa": null | {"mode", "rotation", "sparsity_permille", "in_permille", "out_permille", "values", "prefill"}}
 //       {"load_s", "hash", "rotation", "variants", "weight_bytes_per_token"}
 //   {"do": "generate", "ids", "max_new_tokens", "temperature", "top_p", "seed", "vocabulary", "end_of_text":

@@ -5,7 +5,6 @@ namespace trisect::report {
 namespace {
 
 Settings read_settings(const Json& json) {
-  const auto& larosa = json.at("larosa");
   Settings settings;
   settings.dtype = json.at("dtype");
   settings.device = json.at("device");
@@ -15,12 +14,14 @@ Settings read_settings(const Json& json) {
   settings.temperature = json.at("temperature");
   settings.top_p = json.at("top_p");
   settings.seed = json.at("seed");
-  settings.larosa_mode = larosa.at("mode");
-  settings.rotation = larosa.at("rotation");
-  settings.sparsity_permille = larosa.at("sparsity_permille");
-  settings.coefficient_in = larosa.at("coefficient_in");
-  settings.coefficient_out = larosa.at("coefficient_out");
-  settings.weight_sparsity = known_number(larosa.value("weight_sparsity", Json()));
+  if (const auto& larosa = json.at("larosa"); !larosa.is_null()) {
+    settings.larosa_mode = larosa.at("mode");
+    settings.rotation = larosa.at("rotation");
+    settings.sparsity_permille = larosa.at("sparsity_permille");
+    settings.coefficient_in = larosa.at("coefficient_in");
+    settings.coefficient_out = larosa.at("coefficient_out");
+    settings.weight_sparsity = known_number(larosa.value("weight_sparsity", Json()));
+  }
   return settings;
 }
 

@@ -8,20 +8,25 @@
 namespace trisect::report {
 namespace {
 
+std::string larosa_text(const Settings& settings) {
+  if (settings.larosa_mode.empty()) return "";
+  return fmt::format(
+      " LaRoSA: mode {}, sparsity {} (times {} for q, k, v and fc1, times {} for dense and fc2{}), rotations {}.",
+      escape(settings.larosa_mode), sparsity(settings.sparsity_permille), settings.coefficient_in,
+      settings.coefficient_out,
+      settings.weight_sparsity ? ": " + percent(*settings.weight_sparsity) + " of the layers' weights" : "",
+      escape(settings.rotation));
+}
+
 std::string setting_lines(const CompareRun& run) {
   const Model& model = run.model;
   const Settings& settings = run.settings;
   std::string text = fmt::format(
       "Model: {} ({:.0f} parameters; {} layers, hidden {}, {} heads, intermediate {}, vocabulary {}; hash "
-      "`{}`). Weights {}, device {}, {}. LaRoSA: mode {}, "
-      "sparsity {} (times {} for q, k, v and fc1, times {} for dense and fc2{}), rotations {}. {} prompts, "
-      "at most {} new tokens each, {}, {}, sides interleaved.\n\n",
+      "`{}`). Weights {}, device {}, {}.{} {} prompts, at most {} new tokens each, {}, {}, sides interleaved.\n\n",
       escape(model.name), model.parameters, model.layers, model.hidden, model.heads, model.intermediate,
       model.vocab, escape(model.hash), escape(settings.dtype), escape(settings.device),
-      count(settings.threads, "thread"), escape(settings.larosa_mode), sparsity(settings.sparsity_permille),
-      settings.coefficient_in, settings.coefficient_out,
-      settings.weight_sparsity ? ": " + percent(*settings.weight_sparsity) + " of the layers' weights" : "",
-      escape(settings.rotation), run.prompts.size(), settings.max_new_tokens,
+      count(settings.threads, "thread"), larosa_text(settings), run.prompts.size(), settings.max_new_tokens,
       settings.temperature > 0
           ? fmt::format("temperature {}, top-p {}, seed {}", number(settings.temperature),
                         number(settings.top_p), settings.seed)

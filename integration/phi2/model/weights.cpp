@@ -83,9 +83,11 @@ Weights move_weights(Weights weights, Device device, const Progress& progress) {
   return weights;
 }
 
-Weights load_weights(const ModelSource& source, Dtype dtype, const Progress& progress) {
-  if (source.synthetic()) return synthetic_weights(source.config, dtype, kSyntheticSeed, progress);
-  return read_weights(source.directory, source.config, dtype, progress);
+Weights load_weights(const ModelSource& source, Dtype dtype, const Progress& progress, int vocab) {
+  if (!source.synthetic()) return read_weights(source.directory, source.config, dtype, progress, vocab);
+  Config config = source.config;
+  config.vocab = std::max(config.vocab, vocab);
+  return synthetic_weights(config, dtype, kSyntheticSeed, progress);
 }
 
 }  // namespace trisect::phi2

@@ -56,9 +56,10 @@ Weights allocate_weights(const Config& config, Dtype dtype);
 /// narrowed). Every tensor's presence, type and shape is checked before anything is read, and so is that
 /// there are no others (old releases store rotary_emb.inv_freq, which is ignored). Beyond the weights it
 /// needs less than 2 MB a thread: pages of the files leave the resident set as they are used. Throws
-/// Error(kEnvironment) with file and tensor.
+/// Error(kEnvironment) with file and tensor. The embedding and the head get at least `vocab` rows; those that the
+/// files do not have are zero, for patch() to fill (config.vocab counts them, the hash does not).
 Weights read_weights(const std::filesystem::path& directory, const Config& config, Dtype dtype,
-                     const Progress& progress = {});
+                     const Progress& progress = {}, int vocab = 0);
 
 /// Random weights on which speed is the same as on trained ones and activations stay of order one through all
 /// layers: normal embeddings, matrices of variance 1/inputs (those that write to the residual stream divided
@@ -69,7 +70,7 @@ Weights synthetic_weights(const Config& config, Dtype dtype, Seed seed, const Pr
 /// when they do not fit.
 Weights move_weights(Weights weights, Device device, const Progress& progress = {});
 
-/// Whichever the source asks for.
-Weights load_weights(const ModelSource& source, Dtype dtype, const Progress& progress = {});
+/// Whichever the source asks for, with at least `vocab` rows of embedding and head.
+Weights load_weights(const ModelSource& source, Dtype dtype, const Progress& progress = {}, int vocab = 0);
 
 }  // namespace trisect::phi2

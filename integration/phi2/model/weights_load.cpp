@@ -93,12 +93,13 @@ Place place_to(Dtype from) {
 /// Every tensor a model must have, checked against what the files have.
 class Plan {
  public:
-  Plan(const Checkpoint& checkpoint, Weights& weights) : checkpoint_(checkpoint) {
-    add("model.embed_tokens.weight", Stored::kSame, weights.embedding);
+  /// The files have the first `vocab` rows of embedding and head.
+  Plan(const Checkpoint& checkpoint, Weights& weights, int vocab) : checkpoint_(checkpoint) {
+    add("model.embed_tokens.weight", Stored::kSame, weights.embedding.rows_from(0, vocab));
     for (std::size_t i = 0; i < weights.layers.size(); ++i) add_layer(i, weights.config, weights.layers[i]);
     add("model.final_layernorm.weight", Stored::kVector, weights.final_gain);
     add("model.final_layernorm.bias", Stored::kVector, weights.final_bias);
-    add_linear("lm_head", weights.head, weights.head_bias);
+    add_linear("lm_head", weights.head.columns(0, vocab), weights.head_bias.columns(0, vocab));
     refuse_others();
   }
 
@@ -210,10 +211,12 @@ std::uint64_t place_step(const Step& step) {
 }  // namespace
 
 Weights read_weights(const std::filesystem::path& directory, const Config& config, Dtype dtype,
-                     const Progress& progress) {
+                     const Progress& progress, int vocab) {
   const Checkpoint checkpoint(directory);
-  Weights weights = allocate_weights(config, dtype);
-  const Plan plan(checkpoint, weights);
+  Config wide = config;
+  wide.vocab = std::max(config.vocab, vocab);
+  Weights weights = allocate_weights(wide, dtype);
+  const Plan plan(checkpoint, weights, config.vocab);
 
   std::vector<const Step*> in_file_order;
   std::size_t total = 0;

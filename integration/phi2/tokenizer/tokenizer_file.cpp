@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "integration/phi2/model/content_hash.hpp"
 #include "integration/phi2/tokenizer/byte_alphabet.hpp"
 #include "kernels/core/error.hpp"
 
@@ -199,6 +200,17 @@ TokenizerFile read_tokenizer_file(const std::filesystem::path& path) {
   read_merges(model["merges"], vocab, result);
   read_added_tokens(root["added_tokens"], vocab, result);
   return result;
+}
+
+std::string tokenizer_hash(const TokenizerFile& file) {
+  std::string text;
+  for (const std::string& bytes : file.bytes) text += fmt::format("{}:{}", bytes.size(), bytes);
+  text += "merges\n";
+  for (const Merge& merge : file.merges) text += fmt::format("{} {}\n", merge.left, merge.right);
+  text += "added\n";
+  for (const AddedToken& token : file.added_tokens) text += fmt::format("{} {:d}\n", token.id, token.normalized);
+  text += fmt::format("{:d} {:d} {:d}\n", file.add_prefix_space, file.use_regex, file.ignore_merges);
+  return hash_name(hash_text(text));
 }
 
 }  // namespace trisect::phi2

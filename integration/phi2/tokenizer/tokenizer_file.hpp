@@ -31,4 +31,10 @@ struct TokenizerFile {
 /// `padding` are a caller's affair and are ignored. Error(kEnvironment) names the file and the field.
 TokenizerFile read_tokenizer_file(const std::filesystem::path& path);
 
+/// Identity of a tokenizer, 16 hexadecimal digits: hash_text() of all that decides ids and bytes, however the file
+/// spells it. For each token in the order of ids, its length in bytes, ":" and its bytes; then, each followed by a
+/// line end, "merges", "LEFT RIGHT" of each merge, "added", "ID 0" or "ID 1" (normalized) of each added token, and
+/// "P R I", each 0 or 1: add_prefix_space, use_regex, ignore_merges.
+std::string tokenizer_hash(const TokenizerFile& file);
+
 }  // namespace trisect::phi2

@@ -1,5 +1,7 @@
 #include "integration/phi2/tokenizer/bpe_tokenizer.hpp"
 
+#include <omp.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -149,6 +151,37 @@ TEST(BpeTokenizer, AnyBytesRoundTrip) {
     ASSERT_TRUE(
         std::all_of(ids.begin(), ids.end(), [&](TokenId id) { return id >= 0 && id < tokenizer->size(); }));
   }
+}
+
+/// What the same tokenizer makes of it with one thread.
+Ids encoded_alone(const Tokenizer& tokenizer, const std::string& text) {
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(1);
+  const Ids ids = tokenizer.encode(text);
+  omp_set_num_threads(threads);
+  return ids;
+}
+
+TEST(BpeTokenizer, LongTextsAreTheSameForATeam) {
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(4);
+  const auto mini = phi_mini();
+  std::string text;
+  for (Seed seed = 0; text.size() < 600000; ++seed) text += tricky_bytes(seed);
+  for (const std::string& long_text : {text, std::string(400000, 'a'), std::string(400000, ' ')}) {
+    EXPECT_EQ(mini->encode(long_text), encoded_alone(*mini, long_text));
+  }
+  auto json = tiny_tokenizer();  // with an added token that a cut would part
+  json["added_tokens"][1]["content"] = "b a";
+  const auto tiny = load(json);
+  std::string parts;
+  while (parts.size() < 300000) parts += "ab ab a abc";
+  EXPECT_EQ(tiny->encode(parts), encoded_alone(*tiny, parts));
+  EXPECT_THAT(tiny->encode(parts), ::testing::Contains(261));
+  json = tiny_tokenizer();
+  json["pre_tokenizer"]["add_prefix_space"] = true;
+  EXPECT_EQ(load(json)->encode(parts), encoded_alone(*load(json), parts));
+  omp_set_num_threads(threads);
 }
 
 TEST(BpeTokenizer, RefusesIdsThatAreNotItsOwn) {
