@@ -33,8 +33,12 @@ Engine::Engine(Weights weights, const EngineOptions& options, const RotationSour
     larosa_weights_.weights = move_weights(std::move(weights), options.device, progress);
     projection_ = make_dense_projection(larosa_weights_.weights, max_rows, clock_);
   }
-  cache_ = vattention::make_kv_cache(options.kv_cache, kv_options(config, larosa_weights_.weights.dtype,
-                                                                  options.slots, context_, options.device));
+  vattention::KvOptions kv =
+      kv_options(config, larosa_weights_.weights.dtype, options.slots, context_, options.device);
+  // What is committed whole from the start loses nothing by large pages, and is read faster.
+  const bool is_whole = options.kv_cache == vattention::KvPolicy::kStatic && options.device == Device::kCpu;
+  if (is_whole && vattention::has_huge_pages()) kv.granule = vattention::Granule::kHuge;
+  cache_ = vattention::make_kv_cache(options.kv_cache, kv);
   forward_ = std::make_unique<Forward>(this->config(), *projection_, max_rows, clock_, options.device);
 }
 
