@@ -20,8 +20,6 @@ class Accelerator {
   virtual ~Accelerator() = default;
   virtual DeviceMemory& memory() = 0;
   virtual bool emulated() const = 0;  ///< times mean nothing
-  /// Until all that was queued has run; throws what any of it met.
-  virtual void wait() = 0;
   /// Seconds between an event before and an event behind what `queue` queues. Throws CudaError when that
   /// faults, or cannot be recorded.
   virtual double time(How how, const std::function<void()>& queue) = 0;

@@ -20,7 +20,6 @@ class CudaAccelerator final : public Accelerator {
  public:
   DeviceMemory& memory() override { return cuda_memory(); }
   bool emulated() const override { return cuda::device_info().emulated; }
-  void wait() override { stream().wait(); }
 
   double time(How how, const std::function<void()>& queue) override {
     if (how == How::kStream) return time([&] { queue(); });

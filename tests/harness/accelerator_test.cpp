@@ -34,7 +34,6 @@ class FakeAccelerator final : public Accelerator {
  public:
   DeviceMemory& memory() override { return memory_; }
   bool emulated() const override { return is_emulated; }
-  void wait() override {}
   double time(How how, const std::function<void()>& queue) override {
     if (how == How::kGraph && !records) throw Error(ExitCode::kCheckFailed, "cannot be recorded");
     queue();
