@@ -23,11 +23,14 @@ Generation generate(Engine& engine, std::span<const std::int32_t> prompt, const 
   const int length = static_cast<int>(prompt.size());
   if (length == 0) usage_error("the prompt is empty: generation needs at least one token to start from");
   if (options.max_new_tokens < 1) usage_error("--max-new-tokens {}: at least 1", options.max_new_tokens);
-  if (length + options.max_new_tokens > engine.context()) {
+  const auto& forced = options.forced;
+  const int most = forced.empty() ? options.max_new_tokens
+                                  : std::min(options.max_new_tokens, static_cast<int>(forced.size()));
+  if (length + most > engine.context()) {
     usage_error(
         "the prompt's {} tokens and {} new ones exceed the context of {}: shorten the prompt or lower "
         "--max-new-tokens",
-        length, options.max_new_tokens, engine.context());
+        length, most, engine.context());
   }
 
   const int vocab = engine.config().vocab;
@@ -35,16 +38,18 @@ Generation generate(Engine& engine, std::span<const std::int32_t> prompt, const 
   const std::span<const float> drawable(
       logits.as<float>(), static_cast<std::size_t>(options.vocabulary > 0 ? options.vocabulary : vocab));
   Generation result;
-  Sequence sequence(engine, length + options.max_new_tokens);
+  Sequence sequence(engine, length + most);
   const auto choose = [&] {  // false when nothing follows
-    const std::int32_t id = dense::sample(drawable, options.sampling, result.ids.size());
-    if (id == options.end_of_text) {
+    std::int32_t id = dense::sample(drawable, options.sampling, result.ids.size());
+    if (!forced.empty()) {
+      id = forced[result.ids.size()];
+    } else if (id == options.end_of_text) {
       result.finish = Finish::kEndOfText;
       return false;
     }
     result.ids.push_back(id);
     if (on_token) on_token(id);
-    return static_cast<int>(result.ids.size()) < options.max_new_tokens;
+    return static_cast<int>(result.ids.size()) < most;
   };
 
   auto start = Clock::now();

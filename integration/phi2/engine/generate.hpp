@@ -17,6 +17,9 @@ struct GenerateOptions {
   int vocabulary =
       0;  ///< only ids below it are drawn: rows beyond the tokenizer's are padding; 0 means all rows
   std::optional<std::int32_t> end_of_text{};  ///< ends the generation, and is not part of it
+  /// Borrowed; where given, its ids are taken in place of those drawn, which are drawn all the same: a text
+  /// that the model is made to write. Then the generation ends with it or with max_new_tokens.
+  std::span<const std::int32_t> forced{};
 };
 
 enum class Finish { kLength, kEndOfText, kInterrupted };

@@ -45,6 +45,18 @@ TEST_F(Generate, StopsAtTheEndOfTextAndLeavesItOut) {
   EXPECT_EQ(result.ids, std::vector<std::int32_t>(prompt.greedy.begin(), first));
 }
 
+TEST_F(Generate, WritesTheTextThatIsForcedOnIt) {
+  const std::vector<std::int32_t> text{5, 9, 2, 7, 7, 1};
+  GenerateOptions options{.max_new_tokens = 100, .forced = text};
+  options.end_of_text = text[2];
+  const Generation result = generate(engine_, expected_.prompts()[1].ids, options);
+  EXPECT_EQ(result.ids, text);
+  EXPECT_EQ(result.token_s.size(), text.size() - 1);
+  EXPECT_EQ(result.finish, Finish::kLength);
+  options.max_new_tokens = 2;
+  EXPECT_EQ(generate(engine_, expected_.prompts()[1].ids, options).ids, std::vector(text.begin(), text.begin() + 2));
+}
+
 TEST_F(Generate, DrawsOnlyFromTheVocabularyInUse) {
   const Generation result =
       generate(engine_, expected_.prompts()[1].ids,
