@@ -1,10 +1,11 @@
-// phi2 compare: baseline and optimised on the same prompts, and what the difference is.
+// phi2 compare: the baseline and every combination of optimisations on the same prompts.
 #include <stdlib.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
 
+#include "integration/phi2/model/content_hash.hpp"
 #include "integration/phi2/model/mapped_file.hpp"
 #include "integration/phi2/model/overlay.hpp"
 #include "integration/phi2/model/patch_weights.hpp"
@@ -28,7 +29,8 @@ struct Arguments {
   PromptOptions prompts;
   SamplingOptions sampling;
   std::string kv_cache = "static";
-  int repetitions = 9;
+  std::string only, adapted_rotations;
+  int repetitions = 9, at_once = 0;
   std::string text;
   int text_tokens = 4096;
   std::string out, json;
@@ -76,13 +78,17 @@ void read_into_page_cache(const phi2::ModelSource& source) {
   read_into_page_cache(source.directory);
 }
 
-/// Calibrates here and hands the result on in a file, so that no side's memory knows of it. Returns what the
-/// rotations are called.
+/// A model with the sides that have its vocabulary.
+struct Vocabulary {
+  Model model;
+  std::vector<Prompt> prompts;
+  std::string rotation_file;  ///< "" for rotations that need no text
+};
+
+/// Calibrates here and hands the result on in a file, so that no side's memory knows of it.
 std::string calibrate_into(const fs::path& file, const Model& model, const phi2::LarosaOptions& larosa) {
-  const phi2::Weights weights = load_weights(model);
-  const phi2::Rotations rotations = calibrate_by_default(model, weights, larosa);
-  phi2::save_rotations(file, rotations);
-  return default_origin(rotations);
+  phi2::save_rotations(file, calibrate_by_default(model, load_weights(model), larosa));
+  return file;
 }
 
 fs::path result_path(const Arguments& arguments) {
@@ -99,7 +105,8 @@ fs::path quality_text(const Arguments& arguments, const Model& model) {
     if (!model.tokenizer) usage_error("{} has no tokenizer.json: add --tokenizer DIR", model.source.name);
     return arguments.text;
   }
-  return model.source.synthetic() || !model.tokenizer ? "" : find_text("general.txt");
+  if (model.source.synthetic() || !model.tokenizer) return "";
+  return find_text(arguments.model.patch_tokenizer.empty() ? "general.txt" : "domain.txt");
 }
 
 /// "" for a base tokenizer's vocabulary.
@@ -120,64 +127,106 @@ std::string first_tokens(const phi2::Tokenizer& tokenizer, const fs::path& file,
   return tokenizer.decode(ids);
 }
 
-std::string describe_optimized(const Arguments& arguments, const Model& model,
-                               const std::optional<phi2::LarosaOptions>& larosa) {
+std::string describe(const Combination& combination, const Arguments& arguments, const Model& model,
+                     const std::optional<phi2::LarosaOptions>& larosa) {
+  if (combination.baseline())
+    return "every weight is read, the KV cache is static, the vocabulary the model's own";
   std::vector<std::string> parts;
-  if (model.patch) {
+  if (combination.vocabulary) {
     parts.push_back(fmt::format(
         "AdaptiVocab, {} tokens added, {} removed, {}", model.patch->added.size(),
         model.patch->removed.size(),
         model.adapted ? fmt::format("the stored weights of {}", model.source.name)
                       : fmt::format("rows {} without fine-tuning", phi2::name_of(model.patch->init))));
   }
-  if (larosa) {
+  if (combination.larosa) {
     parts.push_back(fmt::format("LaRoSA {}, rotation {}, sparsity {:.3f} ({:.3f} of the layers' weights)",
                                 name_of(larosa->mode), phi2::name_of(larosa->rotation),
                                 larosa->sparsity_permille / 1000.0,
                                 phi2::weight_sparsity(model.source.config, *larosa)));
   }
-  if (arguments.kv_cache != "static") parts.push_back(fmt::format("KV cache {}", arguments.kv_cache));
+  if (combination.kv_cache) parts.push_back(fmt::format("KV cache {}", arguments.kv_cache));
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
-ExitCode compare(Arguments arguments) {
-  Comparison comparison;
-  comparison.started_utc = utc_now();
-  const std::optional<phi2::LarosaOptions> larosa = parse_larosa(arguments.larosa);
-  const std::string& patch_file = arguments.model.patch_tokenizer;
-  if (!larosa && patch_file.empty()) {
-    usage_error("compare needs something to compare with: add --larosa-sparsity or --patch-tokenizer");
+/// The model's own vocabulary and, if asked for, the adapted one.
+std::vector<Vocabulary> vocabularies_of(const Arguments& arguments, const Combination& asked) {
+  ModelOptions options = arguments.model;
+  options.patch_tokenizer.clear();
+  PromptOptions prompts = arguments.prompts;
+  std::vector<Vocabulary> vocabularies;
+  for (const bool adapted : {false, true}) {
+    if (adapted && !asked.vocabulary) break;
+    Model model = find_model(adapted ? arguments.model : options);
+    if (prompts.file.empty() && prompts.random_tokens == 0 && prompts.decode_text.empty() && model.tokenizer)
+      prompts.file = find_questions();
+    std::vector<Prompt> read = read_prompts(prompts, model, arguments.sampling.params.seed);
+    vocabularies.push_back(
+        {std::move(model), std::move(read), adapted ? arguments.adapted_rotations : arguments.larosa.file});
   }
-  dense::validate(arguments.sampling.params);
-  refuse_spinning_teams();
-  const ResultFile file(result_path(arguments));
-  ModelOptions unpatched = arguments.model;
-  unpatched.patch_tokenizer.clear();
-  const Model model = find_model(unpatched), optimized = find_model(arguments.model);
-  if (arguments.prompts.file.empty() && arguments.prompts.random_tokens == 0 && model.tokenizer) {
-    arguments.prompts.file = find_questions();
-  }
-  comparison.source = model.source;
-  comparison.same_vocabulary = patch_hash(model) == patch_hash(optimized);
-  comparison.prompts = read_prompts(arguments.prompts, model, arguments.sampling.params.seed);
-  comparison.optimized_prompts = read_prompts(arguments.prompts, optimized, arguments.sampling.params.seed);
-  if (!comparison.same_vocabulary && arguments.prompts.random_tokens > 0) {
+  if (asked.vocabulary && arguments.prompts.random_tokens > 0) {
     usage_error(
         "--prompt-tokens: random ids are no text that two vocabularies could share: add --prompts FILE");
   }
-  const auto context = [&](const std::vector<Prompt>& prompts) {
-    return context_for(prompts, arguments.sampling, model.source.config);
-  };
-  SideBySide setup{.model = model,
-                   .optimized = optimized,
-                   .options = arguments.model,
-                   .sampling = arguments.sampling,
-                   .larosa = larosa,
-                   .rotation_file = arguments.larosa.file,
-                   .kv_cache = arguments.kv_cache,
-                   .context = std::max(context(comparison.prompts), context(comparison.optimized_prompts)),
-                   .repetitions = arguments.repetitions,
-                   .processors = allowed_processors()};
+  if (asked.vocabulary && patch_hash(vocabularies[0].model) == patch_hash(vocabularies[1].model))
+    usage_error("--patch-tokenizer {}: {} has that vocabulary already", arguments.model.patch_tokenizer,
+                arguments.model.model);
+  return vocabularies;
+}
+
+/// Tokens that every side's KV cache has room for. A static one is made for the longest sequence that may
+/// come, and that is what another is compared with.
+int context_of(const Arguments& arguments, const Combination& asked,
+               const std::vector<Vocabulary>& vocabularies) {
+  int context = 0;
+  for (const Vocabulary& vocabulary : vocabularies) {
+    const phi2::Config& config = vocabulary.model.source.config;
+    const int needed = context_for(vocabulary.prompts, arguments.sampling, config);
+    context =
+        std::max(context, asked.kv_cache && arguments.sampling.context == 0 ? config.positions : needed);
+  }
+  return context;
+}
+
+Json forced_json(const PromptOptions& prompts) {
+  if (prompts.decode_text.empty()) return {};
+  return {{"text", fs::path(prompts.decode_text).filename().string()},
+          {"hash", phi2::hash_name(phi2::hash_text(read_text(prompts.decode_text)))},
+          {"passages", prompts.passages},
+          {"characters", prompts.passage_characters}};
+}
+
+/// Calibrated where no file has them, one for each vocabulary that LaRoSA runs with.
+void find_rotations(const TemporaryDirectory& temporary, const phi2::LarosaOptions& larosa, bool wanted,
+                    const char* name, Vocabulary& vocabulary) {
+  if (!wanted || rotations_need_no_text(vocabulary.model, larosa, vocabulary.rotation_file)) return;
+  vocabulary.rotation_file = calibrate_into(temporary / name, vocabulary.model, larosa);
+}
+
+ExitCode compare(const Arguments& arguments) {
+  Comparison comparison;
+  comparison.started_utc = utc_now();
+  const std::optional<phi2::LarosaOptions> larosa = parse_larosa(arguments.larosa);
+  const Combination asked{larosa.has_value(), arguments.kv_cache != "static",
+                          !arguments.model.patch_tokenizer.empty()};
+  if (asked.baseline())
+    usage_error(
+        "compare needs something to compare with: add --larosa-sparsity, --kv-cache or --patch-tokenizer");
+  const std::vector<Combination> combinations = combinations_of(asked, arguments.kv_cache, arguments.only);
+  if (combinations.size() == 1)
+    usage_error("--only {}: nothing to compare with the baseline", arguments.only);
+  dense::validate(arguments.sampling.params);
+  refuse_spinning_teams();
+  const ResultFile file(result_path(arguments));
+  std::vector<Vocabulary> vocabularies = vocabularies_of(arguments, asked);
+  const Model& model = vocabularies.front().model;
+  CompareSetup setup{.options = arguments.model,
+                     .sampling = arguments.sampling,
+                     .sides = {},
+                     .context = context_of(arguments, asked, vocabularies),
+                     .repetitions = arguments.repetitions,
+                     .at_once = arguments.at_once,
+                     .processors = allowed_processors()};
   const fs::path text = quality_text(arguments, model);
   const std::string quality_of =
       text.empty() ? "" : first_tokens(*model.tokenizer, text, arguments.text_tokens);
@@ -185,32 +234,49 @@ ExitCode compare(Arguments arguments) {
   watch_interrupts();
   pin_threads(arguments.model.threads);
   const TemporaryDirectory temporary;
+  comparison.source = model.source;
+  comparison.prompts = vocabularies.front().prompts;
+  comparison.settings = settings_json(arguments.model, arguments.sampling);
+  comparison.settings["context"] = setup.context;
+  comparison.settings["repetitions"] = arguments.repetitions;
+  comparison.settings["kv_cache"] = arguments.kv_cache;
+  comparison.settings["forced"] = forced_json(arguments.prompts);
+  comparison.settings["larosa"] = larosa_json(larosa, "", model.source.config);
+  comparison.settings["patch"] = patch_json(vocabularies.back().model);
+  if (larosa) {
+    const auto wanted = [&](bool vocabulary) {
+      return std::any_of(combinations.begin(), combinations.end(),
+                         [&](const Combination& one) { return one.larosa && one.vocabulary == vocabulary; });
+    };
+    find_rotations(temporary, *larosa, wanted(false), "rotations.safetensors", vocabularies.front());
+    if (asked.vocabulary)
+      find_rotations(temporary, *larosa, wanted(true), "adapted.safetensors", vocabularies.back());
+  }
+  for (const Combination& combination : combinations) {
+    const Vocabulary& vocabulary = vocabularies[combination.vocabulary ? 1 : 0];
+    setup.sides.push_back({.model = &vocabulary.model,
+                           .prompts = &vocabulary.prompts,
+                           .patch_tokenizer = combination.vocabulary ? arguments.model.patch_tokenizer : "",
+                           .larosa = combination.larosa ? larosa : std::nullopt,
+                           .rotation_file = combination.larosa ? vocabulary.rotation_file : "",
+                           .kv_cache = combination.kv_cache ? arguments.kv_cache : "static"});
+    comparison.sides.push_back({.name = name_of(combination, arguments.kv_cache),
+                                .description = describe(combination, arguments, vocabulary.model, larosa),
+                                .parts = parts_of(combination, arguments.kv_cache),
+                                .vocabulary = patch_hash(vocabulary.model)});
+  }
+
   const auto save = [&](bool stopped) { file.write(comparison_json(comparison, stopped)); };
   std::optional<Error> trouble;
   try {
-    std::string rotation = fs::path(arguments.larosa.file).filename().string();
-    if (larosa && !rotations_need_no_text(optimized, *larosa, arguments.larosa.file)) {
-      setup.rotation_file = temporary / "rotations.safetensors";
-      rotation = calibrate_into(setup.rotation_file, optimized, *larosa);
-    } else if (larosa && rotation.empty()) {
-      rotation = larosa->rotation == phi2::RotationKind::kNone ? "none" : "random";
-    }
-    comparison.settings = settings_json(arguments.model, arguments.sampling);
-    comparison.settings["repetitions"] = arguments.repetitions;
-    comparison.settings["kv_cache"] = arguments.kv_cache;
-    comparison.settings["larosa"] = larosa_json(larosa, rotation, model.source.config);
-    comparison.settings["patch"] = patch_json(optimized);
-    comparison.baseline.description = "every weight is read";
-    comparison.optimized.description = describe_optimized(arguments, optimized, larosa);
-    read_into_page_cache(model.source);
-    read_into_page_cache(optimized.source);
+    for (const Vocabulary& vocabulary : vocabularies) read_into_page_cache(vocabulary.model.source);
     measure_generations(setup, comparison, [&] { save(true); });
     if (!text.empty()) measure_quality(setup, text.filename().string(), quality_of, comparison);
   } catch (const Error& error) {
     trouble = error;
   }
   // Whatever happened, what was measured is shown and kept.
-  if (!comparison.settings.is_null()) save(trouble.has_value());
+  save(trouble.has_value());
   print(comparison_table(comparison));
   if (trouble) throw *trouble;
   return ExitCode::kOk;
@@ -219,22 +285,44 @@ ExitCode compare(Arguments arguments) {
 }  // namespace
 
 void add_compare(CLI::App& program, ExitCode& exit_code) {
-  CLI::App& command = *program.add_subcommand(
-      "compare", "Baseline against LaRoSA, AdaptiVocab or both: time, tokens, memory and quality");
+  CLI::App& command = *program.add_subcommand("compare",
+                                              "Baseline against LaRoSA, a KV cache, AdaptiVocab and every "
+                                              "combination of those asked for: time, tokens, "
+                                              "memory and quality");
   const auto arguments = std::make_shared<Arguments>();
   add_model_options(command, arguments->model);
   add_larosa_options(command, arguments->larosa);
   add_prompts_option(command, arguments->prompts, "; default: five short questions");
   add_prompt_tokens_option(command, arguments->prompts);
+  add_decode_text_options(command, arguments->prompts);
   add_sampling_options(command, arguments->sampling);
-  add_kv_cache_option(command, arguments->kv_cache, " of the optimised side; the baseline's is static");
+  add_kv_cache_option(
+      command, arguments->kv_cache,
+      " of the sides that have it switched on, the others' is static; then --context is all positions "
+      "of the model unless given");
+  command.add_option(
+      "--only", arguments->only,
+      "Only these combinations and the baseline: larosa, adaptivocab, the KV cache's name, joined by +; "
+      "all; a list of these with commas");
+  command
+      .add_option(
+          "--adapted-larosa-file", arguments->adapted_rotations,
+          "Rotations of the model with the adapted vocabulary, as --larosa-file is of the model; default: "
+          "calibrated")
+      ->check(CLI::ExistingFile);
+  command
+      .add_option(
+          "--at-once", arguments->at_once,
+          "Sides that are loaded at a time, beside the baseline; default: as many as memory has room for, on "
+          "CUDA one")
+      ->check(CLI::PositiveNumber);
   command.add_option("--repetitions", arguments->repetitions, "Times that each side runs every prompt")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command.add_option(
-      "--text", arguments->text,
-      "Text that quality is judged by; default: the general one that comes with Trisect, and none for "
-      "synthetic models");
+  command.add_option("--text", arguments->text,
+                     "Text that quality is judged by; default: of those that come with Trisect the general "
+                     "one, with AdaptiVocab "
+                     "the domain's, and none for synthetic models");
   command.add_option("--text-tokens", arguments->text_tokens, "Use no more than the text's first tokens")
       ->check(CLI::Range(2, 1000000000))
       ->capture_default_str();

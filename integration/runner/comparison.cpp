@@ -1,18 +1,20 @@
 #include "integration/runner/comparison.hpp"
 
-#include <algorithm>
-
 #include "integration/runner/quality.hpp"
 
 namespace trisect::runner {
 namespace {
 
-const GenerationRecord* first_of(const Side& side, int prompt) {
-  const auto found =
-      std::find_if(side.generations.begin(), side.generations.end(),
-                   [prompt](const GenerationRecord& record) { return record.prompt == prompt; });
+constexpr int kSchemaVersion = 2;
+
+const GenerationRecord* find(const Side& side, int prompt, int repetition) {
+  const auto found = std::find_if(side.generations.begin(), side.generations.end(), [&](const auto& record) {
+    return record.prompt == prompt && record.repetition == repetition;
+  });
   return found == side.generations.end() ? nullptr : &*found;
 }
+
+Json optional_json(const std::optional<double>& value) { return value ? number_json(*value) : Json(); }
 
 Json to_json(const GenerationRecord& record) {
   return {{"prompt", record.prompt},
@@ -27,21 +29,39 @@ Json to_json(const GenerationRecord& record) {
           {"text", record.text}};
 }
 
-/// Perplexities of two vocabularies are of different things: the file has none then.
-Json to_json(const std::optional<QualityRecord>& quality, bool same_vocabulary) {
+/// Perplexities of two vocabularies are of different things: those of another than the baseline's are left
+/// out.
+Json to_json(const std::optional<QualityRecord>& quality, bool own_vocabulary) {
   if (!quality) return {};
   return {{"text", quality->text},
           {"tokens", quality->tokens},
-          {"perplexity", same_vocabulary ? number_json(quality->perplexity) : Json()},
-          {"bits_per_character", number_json(quality->bits_per_character)}};
+          {"perplexity", own_vocabulary ? number_json(quality->perplexity) : Json()},
+          {"bits_per_character", number_json(quality->bits_per_character)},
+          {"kl_nats", optional_json(quality->kl_nats)},
+          {"agreement", optional_json(quality->agreement)}};
 }
 
-Json to_json(const Side& side, bool same_vocabulary) {
+Json agreement_json(const Comparison& comparison, const Side& side) {
+  const Side* reference = reference_of(comparison, side);
+  if (reference == nullptr) return {};
+  const Agreement agreement = agreement_of(*reference, side);
+  if (agreement.prompts == 0) return {};
+  return {{"with", reference->name},
+          {"prompts", agreement.prompts},
+          {"identical", agreement.identical},
+          {"equal_id_fraction", agreement.equal_id_fraction},
+          {"mean_common_prefix", agreement.mean_common_prefix}};
+}
+
+Json to_json(const Comparison& comparison, const Side& side) {
   Json generations = Json::array();
   for (const GenerationRecord& record : side.generations) generations.push_back(to_json(record));
   return {{"name", side.name},
+          {"parts", side.parts},
           {"description", side.description},
           {"variants", side.variants},
+          {"model_hash", side.model_hash},
+          {"rotation", side.rotation},
           {"load_s", side.load_s},
           {"generations", generations},
           {"memory", side.memory},
@@ -50,25 +70,22 @@ Json to_json(const Side& side, bool same_vocabulary) {
           {"decode_steps", side.decode_steps},
           {"weight_bytes_per_token", side.weight_bytes_per_token},
           {"kv_bytes_per_token", side.kv_bytes_per_token},
-          {"quality", to_json(side.quality, same_vocabulary)}};
-}
-
-Json to_json(const Agreement& agreement) {
-  if (agreement.prompts == 0) return {};
-  return {{"prompts", agreement.prompts},
-          {"identical", agreement.identical},
-          {"equal_id_fraction", agreement.equal_id_fraction},
-          {"mean_common_prefix", agreement.mean_common_prefix}};
+          {"quality", to_json(side.quality, side.vocabulary == comparison.sides.front().vocabulary)},
+          {"agreement", agreement_json(comparison, side)}};
 }
 
 }  // namespace
 
-Agreement agreement_of(const Side& baseline, const Side& optimized) {
+Agreement agreement_of(const Side& reference, const Side& side) {
   Agreement agreement;
+  if (side.generations.empty()) return agreement;
+  const int repetition = side.generations.front().repetition;
   std::size_t places = 0, equal = 0, prefixes = 0;
   for (int prompt = 0;; ++prompt) {
-    const GenerationRecord* a = first_of(baseline, prompt);
-    const GenerationRecord* b = first_of(optimized, prompt);
+    const GenerationRecord *a = find(reference, prompt, repetition), *b = find(side, prompt, repetition);
+    // Sides of two groups met in no repetition; all repetitions of a side are the same draws.
+    if (a == nullptr && !reference.generations.empty())
+      a = find(reference, prompt, reference.generations.front().repetition);
     if (a == nullptr || b == nullptr) break;
     const std::size_t common = std::min(a->ids.size(), b->ids.size());
     ++agreement.prompts;
@@ -85,9 +102,17 @@ Agreement agreement_of(const Side& baseline, const Side& optimized) {
   return agreement;
 }
 
+const Side* reference_of(const Comparison& comparison, const Side& side) {
+  for (const Side& other : comparison.sides) {
+    if (other.has("larosa") || other.vocabulary != side.vocabulary) continue;
+    return &other == &side ? nullptr : &other;
+  }
+  return nullptr;
+}
+
 Json comparison_json(const Comparison& comparison, bool interrupted) {
-  Json record = record_header("trisect/compare", comparison.started_utc, interrupted);
-  record["model"] = model_json(comparison.source, comparison.model_hash);
+  Json record = record_header("trisect/compare", comparison.started_utc, interrupted, kSchemaVersion);
+  record["model"] = model_json(comparison.source, comparison.sides.front().model_hash);
   record["settings"] = comparison.settings;
   record["prompts"] = Json::array();
   for (const Prompt& prompt : comparison.prompts) {
@@ -95,10 +120,8 @@ Json comparison_json(const Comparison& comparison, bool interrupted) {
         {{"text", prompt.text}, {"tokens", prompt.ids.size()}, {"characters", characters_of(prompt.text)}});
   }
   record["probe_gbps"] = comparison.probe_gbps;
-  const bool same = comparison.same_vocabulary;
-  record["sides"] = {to_json(comparison.baseline, same), to_json(comparison.optimized, same)};
-  record["agreement"] =
-      comparison.same_vocabulary ? to_json(agreement_of(comparison.baseline, comparison.optimized)) : Json();
+  record["sides"] = Json::array();
+  for (const Side& side : comparison.sides) record["sides"].push_back(to_json(comparison, side));
   return record;
 }
 

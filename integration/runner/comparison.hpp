@@ -1,11 +1,13 @@
 // What compare measured, as far as it got.
 #pragma once
 
-#include <map>
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "integration/runner/combinations.hpp"
 #include "integration/runner/prompts.hpp"
 #include "integration/runner/record.hpp"
 
@@ -24,47 +26,55 @@ struct QualityRecord {
   std::string text;  ///< name of the file
   std::int64_t tokens = 0;
   double perplexity = 0, bits_per_character = 0;
+  /// With LaRoSA: mean KL divergence (nats) from the dense model of the same vocabulary to this, and how
+  /// often both find the same token the most probable.
+  std::optional<double> kl_nats, agreement;
 };
 
 struct Side {
-  explicit Side(std::string side_name) : name(std::move(side_name)) {}
-
-  std::string name, description;
+  std::string name{}, description{};
+  std::vector<std::string> parts{};  ///< what is switched on; none for the baseline
+  std::string vocabulary{};          ///< its hash; "" for the model's own
   Json variants = Json::object();
-  std::vector<double> load_s;  ///< one entry, or none before it was loaded
-  std::vector<GenerationRecord> generations;
-  Json memory;  ///< memory_json(), or null
+  std::string model_hash{}, rotation{};
+  std::vector<double> load_s{};  ///< one entry, or none before it was loaded
+  std::vector<GenerationRecord> generations{};
+  Json memory{};  ///< memory_json(), or null
   StageSeconds decode_stages{}, prefill_stages{};
   std::size_t decode_steps = 0;
   double weight_bytes_per_token = 0, kv_bytes_per_token = 0;
-  std::optional<QualityRecord> quality;
+  std::optional<QualityRecord> quality{};
+
+  bool has(std::string_view part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
 };
 
 struct Comparison {
   std::string started_utc;
   phi2::ModelSource source;
-  std::string model_hash;
   Json settings;
-  std::vector<Prompt> prompts;
-  std::vector<Prompt> optimized_prompts;  ///< the same texts in the optimised side's tokens
-  bool same_vocabulary = true;            ///< otherwise ids and perplexities are not to be compared
-  std::vector<double> probe_gbps;         ///< one a repetition
-  Side baseline{"baseline"}, optimized{"optimized"};
+  std::vector<Prompt> prompts;     ///< in the tokens of the model's own vocabulary
+  std::vector<double> probe_gbps;  ///< one a repetition
+  /// The baseline first. Where they do not fit into memory together, groups of them take turns with the
+  /// baseline: repetitions count on, and only the baseline has all of them.
+  std::vector<Side> sides;
 };
 
-/// Of the ids of the first repetition, over the prompts that both sides have.
+/// Of the ids of the first repetition that both have, over its prompts.
 struct Agreement {
   int prompts = 0, identical = 0;
   double equal_id_fraction = 0;   ///< of the places that the longer one has
   double mean_common_prefix = 0;  ///< tokens
 };
-Agreement agreement_of(const Side& baseline, const Side& optimized);
+Agreement agreement_of(const Side& reference, const Side& side);
 
-/// Version 1 of trisect/compare (reports/schema/compare.schema.json).
+/// The dense side, with as little else as possible, whose ids mean the same as `side`'s; null when that is
+/// the side itself, or there is none.
+const Side* reference_of(const Comparison& comparison, const Side& side);
+
+/// Version 2 of trisect/compare (reports/schema/compare.schema.json).
 Json comparison_json(const Comparison& comparison, bool interrupted);
 
-/// Baseline, Optimized and Improvement as text, from the medians of the repetitions that are complete; ""
-/// before the first.
+/// A line a side, from the medians of the repetitions that are complete; "" before the first.
 std::string comparison_table(const Comparison& comparison);
 
 }  // namespace trisect::runner

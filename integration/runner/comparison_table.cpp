@@ -1,5 +1,5 @@
-#include <algorithm>
-#include <functional>
+#include <cmath>
+#include <map>
 
 #include "integration/runner/comparison.hpp"
 #include "integration/runner/quality.hpp"
@@ -8,144 +8,114 @@
 namespace trisect::runner {
 namespace {
 
-/// Of a whole repetition, all prompts together: medians.
-struct Typical {
-  double load_s = 0, prefill_s = 0, decode_s = 0, total_s = 0, tokens_in = 0, tokens_out = 0, steps = 0,
-         characters_out = 0;
+/// All prompts of one repetition together.
+struct Total {
+  int repetition = 0;
+  std::size_t prompts = 0;
+  double prefill_s = 0, decode_s = 0, tokens_in = 0, tokens_out = 0, steps = 0, characters = 0;
+
+  double seconds() const { return prefill_s + decode_s; }
 };
 
-bool complete(const Side& side, int repetition, std::size_t prompts) {
-  return prompts == static_cast<std::size_t>(std::count_if(side.generations.begin(), side.generations.end(),
-                                                           [repetition](const GenerationRecord& record) {
-                                                             return record.repetition == repetition;
-                                                           }));
+/// Of the repetitions that are complete.
+std::vector<Total> totals_of(const Side& side, std::size_t prompts) {
+  std::vector<Total> totals;
+  for (const GenerationRecord& record : side.generations) {
+    if (totals.empty() || totals.back().repetition != record.repetition)
+      totals.push_back({record.repetition});
+    Total& total = totals.back();
+    ++total.prompts;
+    total.prefill_s += record.prefill_s;
+    total.decode_s += sum(record.token_s);
+    total.tokens_in += static_cast<double>(record.tokens_in);
+    total.tokens_out += static_cast<double>(record.ids.size());
+    total.steps += static_cast<double>(record.token_s.size());
+    total.characters += static_cast<double>(characters_of(record.text));
+  }
+  std::erase_if(totals, [prompts](const Total& total) { return total.prompts != prompts; });
+  return totals;
 }
 
-Typical typical_of(const Side& side, std::size_t prompts) {
-  std::vector<double> prefill, decode, total, in, out, steps, characters;
-  for (int repetition = 0; complete(side, repetition, prompts); ++repetition) {
-    for (auto* samples : {&prefill, &decode, &total, &in, &out, &steps, &characters}) samples->push_back(0);
-    for (const GenerationRecord& record : side.generations) {
-      if (record.repetition != repetition) continue;
-      prefill.back() += record.prefill_s;
-      decode.back() += sum(record.token_s);
-      in.back() += static_cast<double>(record.tokens_in);
-      out.back() += static_cast<double>(record.ids.size());
-      steps.back() += static_cast<double>(record.token_s.size());
-      characters.back() += static_cast<double>(characters_of(record.text));
-    }
-    total.back() = prefill.back() + decode.back();
-  }
-  if (total.empty()) return {};
-  return {side.load_s.front(), median(prefill), median(decode), median(total),
-          median(in),          median(out),     median(steps),  median(characters)};
+template <class Value>
+double median_of(const std::vector<Total>& totals, Value value) {
+  std::vector<double> values;
+  for (const Total& total : totals) values.push_back(value(total));
+  return median(values);
 }
 
-class Table {
- public:
-  using Format = std::function<std::string(double)>;
-
-  void title(const char* text) { text_ += fmt::format("{}\n", text); }
-  void smaller_is_better(const char* what, double base, double optimized, const Format& format) {
-    add(what, format(base), format(optimized), base > 0 ? improvement(1 - optimized / base) : "");
+/// How many times faster text is written, prompts included: the median over the repetitions that both have.
+/// Of random ids there is no text, and tokens count.
+double speed_up(const std::vector<Total>& base, const std::vector<Total>& side) {
+  std::vector<double> ratios;
+  for (const Total& ours : side) {
+    const auto theirs = std::find_if(base.begin(), base.end(),
+                                     [&](const Total& total) { return total.repetition == ours.repetition; });
+    if (theirs == base.end()) continue;
+    const bool text = ours.characters > 0 && theirs->characters > 0;
+    const double amount = text ? ours.characters / theirs->characters : ours.tokens_out / theirs->tokens_out;
+    ratios.push_back(amount * theirs->seconds() / ours.seconds());
   }
-  void larger_is_better(const char* what, double base, double optimized, const Format& format) {
-    add(what, format(base), format(optimized), base > 0 ? improvement(optimized / base - 1) : "");
-  }
-  void plain(const char* what, double base, double optimized, const Format& format) {
-    add(what, format(base), format(optimized), "");
-  }
-  void add(std::string_view what, std::string_view base, std::string_view optimized,
-           std::string_view change) {
-    text_ += fmt::format("  {:<22}{:>14}{:>14}{:>14}\n", what, base, optimized, change);
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  static std::string improvement(double share) { return fmt::format("{:+.1f} %", 100 * share); }
-  std::string text_;
-};
-
-std::string whole(double value) { return fmt::format("{:.0f}", value); }
-std::string one_decimal(double value) { return fmt::format("{:.1f}", value); }
-std::string three_decimals(double value) { return fmt::format("{:.3f}", value); }
-
-void add_memory(Table& table, const Json& base, const Json& optimized) {
-  if (base.is_null() || optimized.is_null()) return;
-  const auto row = [&](const char* what, const char* key, bool judged) {
-    const double from = base.at(key), to = optimized.at(key);
-    judged ? table.smaller_is_better(what, from, to, bytes_text) : table.plain(what, from, to, bytes_text);
-  };
-  table.title("Memory");
-  row("peak", "peak_rss_bytes", true);
-  row("- weights", "weights_bytes", false);
-  row("- rotations", "rotations_bytes", false);
-  row("- KV cache", "kv_bytes", false);
-  row("- scratch", "scratch_bytes", false);
+  return ratios.empty() ? NAN : median(ratios);
 }
 
-/// What does not depend on the vocabulary; nothing for random ids.
-void add_characters(Table& table, const Comparison& comparison, const Typical& base,
-                    const Typical& optimized) {
-  double in = 0;
-  for (const Prompt& prompt : comparison.prompts) in += static_cast<double>(characters_of(prompt.text));
-  if (in == 0 || base.characters_out == 0 || optimized.characters_out == 0) return;
-  const auto kv = [in](const Side& side, const Typical& typical) {
-    return 1000 * side.kv_bytes_per_token * (typical.tokens_in + typical.tokens_out) /
-           (in + typical.characters_out);
-  };
-  table.title("Characters");
-  table.plain("out", base.characters_out, optimized.characters_out, whole);
-  table.larger_is_better("decoded a second", base.characters_out / std::max(base.decode_s, 1e-9),
-                         optimized.characters_out / std::max(optimized.decode_s, 1e-9), one_decimal);
-  table.larger_is_better("out a second, whole", base.characters_out / base.total_s,
-                         optimized.characters_out / optimized.total_s, one_decimal);
-  table.smaller_is_better("KV cache of 1000", kv(comparison.baseline, base),
-                          kv(comparison.optimized, optimized), bytes_text);
+constexpr std::size_t kNameWidth = 34;
+
+std::string times_text(double ratio) { return std::isfinite(ratio) ? fmt::format("{:.2f}x", ratio) : "-"; }
+
+std::string memory_text(const Side& side, const char* key) {
+  return side.memory.is_null() ? "-" : bytes_text(side.memory.at(key));
 }
 
-void add_quality(Table& table, const Side& base, const Side& optimized, bool same_vocabulary) {
-  if (!base.quality || !optimized.quality) return;
-  table.title("Quality");
-  if (same_vocabulary) {
-    table.smaller_is_better("perplexity", base.quality->perplexity, optimized.quality->perplexity,
-                            three_decimals);
-  }
-  table.smaller_is_better("bits per character", base.quality->bits_per_character,
-                          optimized.quality->bits_per_character, three_decimals);
+std::string quality_text(const std::optional<QualityRecord>& quality, double QualityRecord::*value) {
+  return quality ? fmt::format("{:.3f}", *quality.*value) : "-";
+}
+
+std::string line_of(const Side& side, const std::vector<Total>& totals, double speed, double product) {
+  const double decode = median_of(totals, [](const Total& t) { return t.decode_s; });
+  const double per_token =
+      median_of(totals, [](const Total& t) { return t.steps > 0 ? t.decode_s / t.steps : 0; });
+  const double rate = median_of(totals, [](const Total& t) { return t.characters / t.seconds(); });
+  return fmt::format(
+      "{:<{}}{:>10}{:>10}{:>10}{:>10.1f}{:>9}{:>9}{:>7.0f}{:>7.0f}{:>10}{:>10}{:>10}\n", side.name,
+      kNameWidth, seconds_text(median_of(totals, [](const Total& t) { return t.prefill_s; })),
+      seconds_text(decode), seconds_text(per_token), rate, times_text(speed), times_text(product),
+      median_of(totals, [](const Total& t) { return t.tokens_in; }),
+      median_of(totals, [](const Total& t) { return t.tokens_out; }), memory_text(side, "peak_rss_bytes"),
+      memory_text(side, "kv_bytes"), quality_text(side.quality, &QualityRecord::bits_per_character));
 }
 
 }  // namespace
 
 std::string comparison_table(const Comparison& comparison) {
-  const Typical base = typical_of(comparison.baseline, comparison.prompts.size());
-  const Typical optimized = typical_of(comparison.optimized, comparison.prompts.size());
-  if (base.total_s == 0 || optimized.total_s == 0) return "";
-  Table table;
-  table.add("", "Baseline", "Optimized", "Improvement");
-  table.title("Time, all prompts");
-  table.smaller_is_better("load, once", base.load_s, optimized.load_s, seconds_text);
-  table.smaller_is_better("prefill", base.prefill_s, optimized.prefill_s, seconds_text);
-  table.smaller_is_better("decode", base.decode_s, optimized.decode_s, seconds_text);
-  table.smaller_is_better("prefill and decode", base.total_s, optimized.total_s, seconds_text);
-  table.title("Tokens");
-  table.smaller_is_better("in", base.tokens_in, optimized.tokens_in, whole);
-  table.smaller_is_better("out", base.tokens_out, optimized.tokens_out, whole);
-  table.larger_is_better("decoded a second", base.steps / std::max(base.decode_s, 1e-9),
-                         optimized.steps / std::max(optimized.decode_s, 1e-9), one_decimal);
-  table.larger_is_better("out a second, whole", base.tokens_out / base.total_s,
-                         optimized.tokens_out / optimized.total_s, one_decimal);
-  add_characters(table, comparison, base, optimized);
-  add_memory(table, comparison.baseline.memory, comparison.optimized.memory);
-  add_quality(table, comparison.baseline, comparison.optimized, comparison.same_vocabulary);
-  const std::string text = table.text() + fmt::format("Optimized: {}.\n", comparison.optimized.description);
-  if (!comparison.same_vocabulary) return text;
-  const Agreement agreement = agreement_of(comparison.baseline, comparison.optimized);
-  return text + fmt::format(
-                    "Agreement: {} of {} texts are identical, {:.1f} % of the ids are equal, the first "
-                    "{:.1f} tokens are on average.\n",
-                    agreement.identical, agreement.prompts, 100 * agreement.equal_id_fraction,
-                    agreement.mean_common_prefix);
+  const std::size_t prompts = comparison.prompts.size();
+  const std::vector<Total> base = totals_of(comparison.sides.front(), prompts);
+  if (base.empty()) return "";
+  std::map<std::string, double> alone;  // speed-up by part
+  std::string text = fmt::format("{:<{}}{:>10}{:>10}{:>10}{:>10}{:>9}{:>9}{:>7}{:>7}{:>10}{:>10}{:>10}\n", "",
+                                 kNameWidth, "prefill", "decode", "a token", "chars/s", "speed-up",
+                                 "of parts", "in", "out", "peak", "KV cache", "bits/char");
+  for (const Side& side : comparison.sides) {
+    const std::vector<Total> totals = totals_of(side, prompts);
+    if (totals.empty()) continue;
+    const double speed = speed_up(base, totals);
+    double product = NAN;
+    if (side.parts.size() == 1) alone[side.parts.front()] = speed;
+    if (side.parts.size() > 1) {
+      product = 1;
+      for (const std::string& part : side.parts) product *= alone.contains(part) ? alone.at(part) : NAN;
+    }
+    text += line_of(side, totals, speed, product);
+  }
+  for (const Side& side : comparison.sides) {
+    const Side* reference = reference_of(comparison, side);
+    if (reference == nullptr) continue;
+    const Agreement agreement = agreement_of(*reference, side);
+    if (agreement.prompts == 0) continue;
+    text += fmt::format("{} beside {}: {} of {} texts are identical, {:.1f} % of the ids are equal.\n",
+                        side.name, reference->name, agreement.identical, agreement.prompts,
+                        100 * agreement.equal_id_fraction);
+  }
+  return text;
 }
 
 }  // namespace trisect::runner

@@ -38,6 +38,8 @@ MeasuredGeneration generate_measured(phi2::Engine& engine, std::span<const std::
   std::optional<StageSeconds> prefilled;  // when the first token had been chosen
   measured.result = phi2::generate(engine, prompt, options, [&](std::int32_t id) {
     if (!prefilled) prefilled = engine.clock().seconds();
+    const vattention::KvUsage kv = engine.memory().kv;
+    if (kv.committed + kv.used >= measured.kv.committed + measured.kv.used) measured.kv = kv;
     if (on_token) on_token(id);
   });
   const StageSeconds after = engine.clock().seconds();

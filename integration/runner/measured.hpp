@@ -14,6 +14,7 @@ using StageSeconds = std::array<double, phi2::kStageNames.size()>;
 struct MeasuredGeneration {
   phi2::Generation result;
   StageSeconds prefill_stages{}, decode_stages{};
+  vattention::KvUsage kv{};  ///< when the most was committed
 };
 
 /// See phi2::generate().

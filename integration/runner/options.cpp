@@ -172,6 +172,26 @@ CLI::Option* add_prompt_tokens_option(CLI::App& command, PromptOptions& options)
       ->excludes("--prompts");
 }
 
+void add_decode_text_options(CLI::App& command, PromptOptions& options) {
+  CLI::Option* text =
+      command
+          .add_option("--decode-text", options.decode_text,
+                      "Prompts and answers are passages of this file: the answer's tokens are given, "
+                      "not drawn, so that all sides decode the same characters, whatever they predict")
+          ->excludes("--prompts")
+          ->excludes("--prompt-tokens");
+  command.add_option("--passages", options.passages, "Passages of --decode-text")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str()
+      ->needs(text);
+  command
+      .add_option("--passage-characters", options.passage_characters,
+                  "Characters of each, a sixth of them the prompt's")
+      ->check(CLI::Range(60, 1000000))
+      ->capture_default_str()
+      ->needs(text);
+}
+
 void add_sampling_options(CLI::App& command, SamplingOptions& options) {
   command.add_option("--max-new-tokens", options.max_new_tokens, "Tokens to generate at most")
       ->check(CLI::PositiveNumber)

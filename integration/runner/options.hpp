@@ -56,10 +56,14 @@ void add_kv_cache_option(CLI::App& command, std::string& name, const char* of = 
 struct PromptOptions {
   std::optional<std::string> text;
   std::string file;
-  int random_tokens = 0;  ///< 0 means not asked for
+  int random_tokens = 0;    ///< 0 means not asked for
+  std::string decode_text;  ///< file; "" means not asked for
+  int passages = 3, passage_characters = 600;
 };
 CLI::Option* add_prompts_option(CLI::App& command, PromptOptions& options, const char* otherwise = "");
 CLI::Option* add_prompt_tokens_option(CLI::App& command, PromptOptions& options);
+/// After the two above.
+void add_decode_text_options(CLI::App& command, PromptOptions& options);
 
 struct SamplingOptions {
   int max_new_tokens = 64;

@@ -10,8 +10,6 @@
 namespace trisect::runner {
 namespace {
 
-constexpr int kSchemaVersion = 1;
-
 std::vector<std::string> command_line() {
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
   std::vector<std::string> arguments;
@@ -24,8 +22,8 @@ double as_typed(float value) { return std::stod(fmt::format("{}", value)); }
 
 }  // namespace
 
-Json record_header(const char* schema, const std::string& started_utc, bool interrupted) {
-  return {{"schema", schema},          {"schema_version", kSchemaVersion},
+Json record_header(const char* schema, const std::string& started_utc, bool interrupted, int version) {
+  return {{"schema", schema},          {"schema_version", version},
           {"command", command_line()}, {"started_utc", started_utc},
           {"finished_utc", utc_now()}, {"interrupted", interrupted},
           {"build", to_json(build())}, {"environment", to_json(read_environment())}};
@@ -81,12 +79,12 @@ Json patch_json(const Model& model) {
           {"init_base", patch.init_base}};
 }
 
-Json memory_json(const phi2::Engine& engine) {
+Json memory_json(const phi2::Engine& engine, const std::optional<vattention::KvUsage>& of_generation) {
   const phi2::MemoryUse use = engine.memory();
-  return {{"peak_rss_bytes", peak_rss_bytes()},
-          {"weights_bytes", use.weights},
-          {"rotations_bytes", use.rotations},
-          {"kv_bytes", use.kv.committed},
+  const vattention::KvUsage kv = of_generation.value_or(use.kv);
+  return {{"peak_rss_bytes", peak_rss_bytes()}, {"weights_bytes", use.weights},
+          {"rotations_bytes", use.rotations},   {"kv_bytes", kv.committed},
+          {"kv_reserved_bytes", kv.reserved},   {"kv_used_bytes", kv.used},
           {"scratch_bytes", use.scratch}};
 }
 

@@ -13,7 +13,7 @@ namespace trisect::runner {
 using Json = nlohmann::ordered_json;
 
 /// What every file begins with: schema, command line, times, build, environment. Call it after pin_threads().
-Json record_header(const char* schema, const std::string& started_utc, bool interrupted);
+Json record_header(const char* schema, const std::string& started_utc, bool interrupted, int version = 1);
 
 Json model_json(const phi2::ModelSource& source, const std::string& hash);
 
@@ -27,8 +27,8 @@ Json larosa_json(const std::optional<phi2::LarosaOptions>& larosa, const std::st
 /// Null for a base tokenizer's vocabulary.
 Json patch_json(const Model& model);
 
-/// Of an engine and its process; the peak is that of this moment.
-Json memory_json(const phi2::Engine& engine);
+/// Of an engine and its process; the peak is that of this moment. The KV cache's is `kv`, or that of now.
+Json memory_json(const phi2::Engine& engine, const std::optional<vattention::KvUsage>& kv = {});
 
 Json stages_json(const StageSeconds& seconds);
 

@@ -3,6 +3,7 @@
 
 #include <iostream>
 
+#include "integration/phi2/engine/divergence.hpp"
 #include "integration/phi2/engine/evaluate.hpp"
 #include "integration/runner/commands.hpp"
 #include "integration/runner/record.hpp"
@@ -23,30 +24,30 @@ class Worker {
 
  private:
   Json load(const nlohmann::json& request) {
-    const ModelOptions model{.model = request.at("model"),
-                             .tokenizer = request.at("tokenizer"),
-                             .patch_tokenizer = request.at("patch_tokenizer"),
-                             .dtype = request.at("dtype"),
-                             .device = request.at("device"),
-                             .threads = request.at("threads")};
-    phi2::EngineOptions options;
-    options.context = request.at("context");
-    options.kv_cache = vattention::policy_from_name(request.at("kv_cache").get<std::string>());
+    model_ = {.model = request.at("model"),
+              .tokenizer = request.at("tokenizer"),
+              .patch_tokenizer = request.at("patch_tokenizer"),
+              .dtype = request.at("dtype"),
+              .device = request.at("device"),
+              .threads = request.at("threads")};
+    options_.context = request.at("context");
+    options_.kv_cache = vattention::policy_from_name(request.at("kv_cache").get<std::string>());
     if (const auto& larosa = request.at("larosa"); !larosa.is_null()) {
-      options.larosa = {.mode = mode_from_name(larosa.at("mode").get<std::string>()),
-                        .rotation = phi2::rotation_kind_from_name(larosa.at("rotation").get<std::string>()),
-                        .sparsity_permille = larosa.at("sparsity_permille"),
-                        .coefficients = {larosa.at("in_permille"), larosa.at("out_permille")},
-                        .prefill = larosa.at("prefill"),
-                        .values = larosa.at("values")};
+      options_.larosa = {.mode = mode_from_name(larosa.at("mode").get<std::string>()),
+                         .rotation = phi2::rotation_kind_from_name(larosa.at("rotation").get<std::string>()),
+                         .sparsity_permille = larosa.at("sparsity_permille"),
+                         .coefficients = {larosa.at("in_permille"), larosa.at("out_permille")},
+                         .prefill = larosa.at("prefill"),
+                         .values = larosa.at("values")};
     }
-    pin_threads(model.threads);
-    LoadedEngine loaded = load_engine(find_model(model), options, request.at("rotations"));
+    pin_threads(model_.threads);
+    LoadedEngine loaded = load_engine(find_model(model_), options_, request.at("rotations"));
     engine_ = std::move(loaded.engine);
     return {{"load_s", loaded.load_s},
             {"hash", engine_->weights().hash},
             {"rotation", loaded.rotation},
             {"variants", engine_->variants()},
+            {"peak_rss_bytes", peak_rss_bytes()},
             {"weight_bytes_per_token", engine_->decode_bytes()}};
   }
 
@@ -60,21 +61,44 @@ class Worker {
     if (const auto& id = request.at("end_of_text"); !id.is_null())
       options.end_of_text = id.get<std::int32_t>();
     const auto ids = request.at("ids").get<std::vector<std::int32_t>>();
+    const auto forced = request.at("forced").get<std::vector<std::int32_t>>();
+    options.forced = forced;
     const MeasuredGeneration measured = generate_measured(*engine_, ids, options);
     return {{"ids", measured.result.ids},
             {"prefill_s", measured.result.prefill_s},
             {"token_s", measured.result.token_s},
             {"stages_s", measured.decode_stages},
             {"prefill_stages_s", measured.prefill_stages},
-            {"memory", memory_json(*engine_)}};
+            {"memory", memory_json(*engine_, measured.kv)}};
   }
 
   Json evaluate(const nlohmann::json& request) {
     const auto ids = request.at("ids").get<std::vector<std::int32_t>>();
+    if (options_.larosa) return diverge(ids);
     const phi2::Quality quality = phi2::evaluate(*engine_, ids, 0, show_progress());
-    return {{"tokens", quality.tokens}, {"predicted", quality.predicted}, {"nll", number_json(quality.nll)}};
+    return {{"tokens", quality.tokens},
+            {"predicted", quality.predicted},
+            {"nll", number_json(quality.nll)},
+            {"kl_nats", nullptr},
+            {"agreement", nullptr}};
   }
 
+  /// Beside the same model, dense.
+  Json diverge(std::span<const std::int32_t> ids) {
+    phi2::EngineOptions dense = options_;
+    dense.larosa.reset();
+    const phi2::Reference reference(*load_engine(find_model(model_), dense, "").engine, {.ids = ids},
+                                    show_progress());
+    const phi2::Divergence divergence = reference.compare(*engine_, true, show_progress());
+    return {{"tokens", ids.size()},
+            {"predicted", divergence.predicted},
+            {"nll", number_json(divergence.nll)},
+            {"kl_nats", number_json(divergence.mean_kl())},
+            {"agreement", number_json(divergence.agreement())}};
+  }
+
+  ModelOptions model_;
+  phi2::EngineOptions options_;
   std::unique_ptr<phi2::Engine> engine_;
 };
 

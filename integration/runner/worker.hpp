@@ -5,12 +5,13 @@
 //   {"do": "load", "model", "dtype", "device", "threads", "context", "kv_cache", "rotations": FILE or "",
 //    "larosa": null | {"mode", "rotation", "sparsity_permille", "in_permille", "out_permille", "values",
 //    "prefill"}}
-//       {"load_s", "hash", "rotation", "variants", "weight_bytes_per_token"}
-//   {"do": "generate", "ids", "max_new_tokens", "temperature", "top_p", "seed", "vocabulary", "end_of_text":
+//       {"load_s", "hash", "rotation", "variants", "peak_rss_bytes", "weight_bytes_per_token"}
+//   {"do": "generate", "ids", "forced", "max_new_tokens", "temperature", "top_p", "seed", "vocabulary", "end_of_text":
 //   id | null}
 //       {"ids", "prefill_s", "token_s", "stages_s", "prefill_stages_s", "memory"}
 //   {"do": "evaluate", "ids"}
-//       {"tokens", "predicted", "nll"}
+//       {"tokens", "predicted", "nll", "kl_nats", "agreement"}; the last two beside the same model without
+//       LaRoSA, or null
 //
 // What goes wrong is answered by {"error", "code"}, and ends the worker.
 #pragma once

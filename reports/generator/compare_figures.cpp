@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "reports/generator/pairs.hpp"
+
 namespace trisect::report {
 namespace {
 
@@ -99,27 +101,104 @@ SideFigures figures_of(const Side& side, std::size_t prompts) {
     figures.tokens_in = summarize(in).median;
     figures.tokens_out = summarize(out).median;
     figures.decode_steps = summarize(steps).median;
-    if (characters.size() == total.size()) figures.characters_out = summarize(characters).median;
+    if (characters.size() == total.size() && summarize(characters).min > 0)
+      figures.characters_out = summarize(characters).median;
   }
   return figures;
 }
 
-CompareFigures figures_of(const CompareRun& run) {
+namespace {
+
+/// Without the repetitions that the other has not.
+Side common(const Side& side, const Side& other) {
+  std::set<int> there;
+  for (const Generation& generation : other.generations) there.insert(generation.repetition);
+  Side both = side;
+  std::erase_if(both.generations, [&](const Generation& one) { return !there.contains(one.repetition); });
+  return both;
+}
+
+/// Characters, or tokens where there is no text, and seconds of a repetition.
+struct Written {
+  std::size_t prompts = 0;
+  double characters = 0, tokens = 0, seconds = 0;
+};
+std::map<int, Written> written_by(const Side& side, std::size_t prompts) {
+  std::map<int, Written> repetitions;
+  for (const Generation& generation : side.generations) {
+    Written& written = repetitions[generation.repetition];
+    ++written.prompts;
+    written.characters += generation.characters_out.value_or(0);
+    written.tokens += generation.tokens_out;
+    written.seconds += generation.prefill_s + generation.decode_s;
+  }
+  std::erase_if(repetitions, [prompts](const auto& entry) { return entry.second.prompts != prompts; });
+  return repetitions;
+}
+
+constexpr double kSpeedMargin = 0.02;
+
+std::optional<Change> speed_of(const CompareRun& run, const Side& side) {
+  const auto base = written_by(run.baseline(), run.prompts.size()),
+             ours = written_by(side, run.prompts.size());
+  LogRatios pairs;
+  for (const auto& [repetition, mine] : ours) {
+    const auto theirs = base.find(repetition);
+    if (theirs == base.end() || mine.seconds <= 0 || theirs->second.seconds <= 0) continue;
+    const bool text = mine.characters > 0 && theirs->second.characters > 0;
+    const double amount =
+        text ? mine.characters / theirs->second.characters : mine.tokens / theirs->second.tokens;
+    if (amount > 0) pairs.push_back(std::log(amount * theirs->second.seconds / mine.seconds));
+  }
+  if (pairs.empty()) return std::nullopt;
+  const bool few = static_cast<int>(pairs.size()) < kFewestPairs;
+  const Ratio ratio = median_ratio(std::move(pairs));
+  return Change{ratio, few ? Verdict::kAmbiguous : judge_within(ratio, kSpeedMargin)};
+}
+
+}  // namespace
+
+CompareFigures figures_of(const CompareRun& run, const Side& side) {
   CompareFigures figures;
-  figures.baseline = figures_of(run.baseline, run.prompts.size());
-  figures.optimized = figures_of(run.optimized, run.prompts.size());
+  figures.baseline = figures_of(common(run.baseline(), side), run.prompts.size());
+  figures.optimized = figures_of(side, run.prompts.size());
   figures.load = change_or_none(figures.baseline.load, figures.optimized.load);
   figures.prefill = change_or_none(figures.baseline.prefill, figures.optimized.prefill);
   figures.decode = change_or_none(figures.baseline.decode, figures.optimized.decode);
   figures.total = change_or_none(figures.baseline.total, figures.optimized.total);
   figures.token = change_or_none(figures.baseline.token, figures.optimized.token);
+  figures.speed = speed_of(run, side);
   return figures;
+}
+
+const Side* alone(const CompareRun& run, const std::string& part) {
+  const auto found = std::find_if(run.sides.begin(), run.sides.end(), [&](const Side& side) {
+    return side.parts.size() == 1 && side.parts.front() == part;
+  });
+  return found == run.sides.end() ? nullptr : &*found;
+}
+
+std::optional<double> product_of_parts(const CompareRun& run, const Side& side) {
+  if (side.parts.size() < 2) return std::nullopt;
+  double product = 1;
+  for (const std::string& part : side.parts) {
+    const Side* single = alone(run, part);
+    const auto speed = single == nullptr ? std::nullopt : figures_of(run, *single).speed;
+    if (!speed) return std::nullopt;
+    product *= speed->ratio.centre;
+  }
+  return product;
+}
+
+std::optional<double> steps_per_1000_characters(const SideFigures& figures) {
+  if (!figures.characters_out) return std::nullopt;
+  return 1000 * figures.decode_steps / *figures.characters_out;
 }
 
 std::vector<std::string> stages_of(const CompareRun& run) {
   std::set<std::string> present;
-  for (const Side* side : {&run.baseline, &run.optimized}) {
-    for (const auto& [stage, time] : side->stages_s) {
+  for (const Side& side : run.sides) {
+    for (const auto& [stage, time] : side.stages_s) {
       if (time > 0) present.insert(stage);
     }
   }

@@ -17,21 +17,35 @@ struct SideFigures {
   std::optional<double> token_p99;       ///< seconds
   double tokens_in = 0, tokens_out = 0;  ///< per repetition, all prompts together
   double decode_steps = 0;               ///< per repetition
-  std::optional<double> characters_out;  ///< likewise; empty for files that do not count them
+  std::optional<double>
+      characters_out;  ///< likewise; empty for files that do not count them, and without text
 
   std::optional<double> decode_rate() const;     ///< tokens per second while decoding
   std::optional<double> whole_rate() const;      ///< tokens out per second of prefill and decode
   std::optional<double> character_rate() const;  ///< characters per second of prefill and decode
 };
 
+/// A side beside the baseline, over the repetitions that both finished.
 struct CompareFigures {
   SideFigures baseline, optimized;
   std::optional<Change> load, prefill, decode, total, token;
+  /// How many times faster text is written, prompts included: characters a second, or tokens where there is
+  /// no text. Paired by repetition; see median_ratio().
+  std::optional<Change> speed;
 };
 
 /// Repetitions in which a prompt is missing, as an interruption leaves one, are not counted.
 SideFigures figures_of(const Side& side, std::size_t prompts);
-CompareFigures figures_of(const CompareRun& run);
+CompareFigures figures_of(const CompareRun& run, const Side& side);
+
+/// What the speeds of a side's parts, each alone, would come to if they multiplied; empty for one part, and
+/// where not each was measured alone.
+std::optional<double> product_of_parts(const CompareRun& run, const Side& side);
+/// The side with one part, or null.
+const Side* alone(const CompareRun& run, const std::string& part);
+
+/// Decode steps for 1000 characters of text; empty without text.
+std::optional<double> steps_per_1000_characters(const SideFigures& figures);
 
 /// KV memory of 1000 characters of prompts and texts; empty where characters were not counted.
 std::optional<double> kv_bytes_per_1000_characters(const Side& side, const SideFigures& figures,

@@ -150,29 +150,33 @@ Picture speedup_picture(const Work& work, const std::string& file_prefix) {
 }
 
 Picture generation_picture(const CompareRun& run, int number, const std::string& file_prefix) {
-  const Side* sides[] = {&run.optimized, &run.baseline};
+  std::vector<const Side*> sides;
+  for (const Side& side : run.sides) sides.push_back(&side);
+  std::reverse(sides.begin(), sides.end());  // the first is drawn at the bottom
   Plot plot;
-  double low[] = {0, 0};
+  std::vector<double> low(sides.size());
   std::size_t index = 0;
   for (const std::string& stage : stages_of(run)) {
     std::string data;
-    for (int s = 0; s < 2; ++s) {
-      const double high = low[s] + stage_s(*sides[s], stage) * 1e3;
-      data += fmt::format("{:.6g} {} {:.6g} {:.6g} {:g} {:g}\n", low[s], s, low[s], high, s - 0.3, s + 0.3);
+    for (std::size_t s = 0; s < sides.size(); ++s) {
+      const double high = low[s] + stage_s(*sides[s], stage) * 1e3, at = static_cast<double>(s);
+      data += fmt::format("{:.6g} {} {:.6g} {:.6g} {:g} {:g}\n", low[s], s, low[s], high, at - 0.3, at + 0.3);
       low[s] = high;
     }
     plot.add(data, fmt::format("{} linecolor rgb '{}' title {}", kBar, colour(index++), gnuplot_text(stage)));
   }
+  std::vector<std::string> names;
+  for (std::size_t s = 0; s < sides.size(); ++s)
+    names.push_back(fmt::format("{} {}", gnuplot_text(sides[s]->name), s));
   const std::string settings = fmt::format(
-      "set title {}\nset xlabel 'time of one decode step, ms'\nset ytics ('optimized' 0, 'baseline' 1) scale "
-      "0\n"
-      "unset grid\nset grid xtics linecolor rgb '#dddddd'\nset xrange [0:{:.6g}]\nset yrange [-0.5:1.5]\n{}",
-      gnuplot_text(run.model.name + ": stages of a decode step"), std::max({low[0], low[1], 1e-6}) * 1.05,
-      kKeyAbove);
-  return {
-      fmt::format("{}-generation-{}.svg", file_prefix, number),
-      "Stacked bars: the stages of one decode step of the baseline and of the optimized run, in milliseconds",
-      plot.script(280, settings)};
+      "set title {}\nset xlabel 'time of one decode step, ms'\nset ytics ({}) scale 0\n"
+      "unset grid\nset grid xtics linecolor rgb '#dddddd'\nset xrange [0:{:.6g}]\nset yrange [-0.5:{:g}]\n{}",
+      gnuplot_text(run.model.name + ": stages of a decode step"), fmt::join(names, ", "),
+      std::max(*std::max_element(low.begin(), low.end()), 1e-6) * 1.05,
+      static_cast<double>(sides.size()) - 0.5, kKeyAbove);
+  return {fmt::format("{}-generation-{}.svg", file_prefix, number),
+          "Stacked bars: the stages of one decode step of every side of the comparison, in milliseconds",
+          plot.script(200 + 40 * static_cast<int>(sides.size()), settings)};
 }
 
 }  // namespace trisect::report

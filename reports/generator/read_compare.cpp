@@ -16,14 +16,18 @@ Settings read_settings(const Json& json) {
   settings.seed = json.at("seed");
   if (const auto& larosa = json.at("larosa"); !larosa.is_null()) {
     settings.larosa_mode = larosa.at("mode");
-    settings.rotation = larosa.at("rotation");
     settings.sparsity_permille = larosa.at("sparsity_permille");
     settings.coefficient_in = larosa.at("coefficient_in");
     settings.coefficient_out = larosa.at("coefficient_out");
     settings.weight_sparsity = known_number(larosa.value("weight_sparsity", Json()));
   }
-  if (const auto patch = json.find("patch"); patch != json.end() && !patch->is_null())
-    settings.patch = Settings::Patch{patch->at("added"), patch->at("removed"), patch->at("tokens")};
+  settings.context = json.at("context");
+  settings.kv_cache = json.at("kv_cache");
+  if (const auto& patch = json.at("patch"); !patch.is_null()) {
+    settings.patch = Settings::Patch{patch.at("added"), patch.at("removed"), patch.at("tokens"),
+                                     patch.at("weights") == "stored"};
+  }
+  if (const auto& forced = json.at("forced"); !forced.is_null()) settings.forced_text = forced.at("text");
   return settings;
 }
 
@@ -41,31 +45,44 @@ Generation read_generation(const Json& json) {
 
 Side read_side(const Json& json) {
   Side side;
+  side.name = json.at("name");
+  side.parts = json.at("parts").get<std::vector<std::string>>();
   side.description = json.at("description");
+  side.rotation = json.at("rotation");
   side.variants = json.at("variants").get<std::map<std::string, std::string>>();
   side.load_s = json.at("load_s").get<std::vector<double>>();
   for (const auto& entry : json.at("generations")) side.generations.push_back(read_generation(entry));
   if (const auto& memory = json.at("memory"); !memory.is_null()) {
     side.memory =
         Memory{memory.at("peak_rss_bytes"), memory.at("weights_bytes"), memory.at("rotations_bytes"),
-               memory.at("kv_bytes"),       memory.at("scratch_bytes"), memory.value("tokenizer_bytes", 0.0)};
+               memory.at("kv_bytes"),       memory.at("scratch_bytes"), memory.at("kv_reserved_bytes"),
+               memory.at("kv_used_bytes")};
   }
   side.stages_s = json.at("stages_s").get<std::map<std::string, double>>();
   side.decode_steps = json.at("decode_steps");
   side.weight_bytes_per_token = json.at("weight_bytes_per_token");
   side.kv_bytes_per_token = known_number(json.value("kv_bytes_per_token", Json()));
   if (const auto& quality = json.at("quality"); !quality.is_null()) {
-    side.quality = Quality{quality.at("text"), quality.at("tokens"), known_number(quality.at("perplexity")),
-                           known_number(quality.at("bits_per_character"))};
+    side.quality = Quality{quality.at("text"),
+                           quality.at("tokens"),
+                           known_number(quality.at("perplexity")),
+                           known_number(quality.at("bits_per_character")),
+                           known_number(quality.at("kl_nats")),
+                           known_number(quality.at("agreement"))};
+  }
+  if (const auto& agreement = json.at("agreement"); !agreement.is_null()) {
+    side.agreement = Agreement{agreement.at("with"), agreement.at("prompts"), agreement.at("identical"),
+                               known_number(agreement.at("equal_id_fraction")),
+                               known_number(agreement.at("mean_common_prefix"))};
   }
   return side;
 }
 
-void check_prompts(const Side& side, const char* name, std::size_t prompts, const std::string& file) {
+void check_prompts(const Side& side, std::size_t prompts, const std::string& file) {
   for (const Generation& generation : side.generations) {
     if (static_cast<std::size_t>(generation.prompt) >= prompts) {
       environment_error("{}: a generation of the {} side is of prompt {}, but there are {} prompts", file,
-                        name, generation.prompt, prompts);
+                        side.name, generation.prompt, prompts);
     }
   }
 }
@@ -91,24 +108,16 @@ CompareRun read_compare(const std::filesystem::path& directory,
   }
   if (!probes.empty()) run.probe_gbps = summarize(probes).median;
 
-  const auto& sides = json.at("sides");
-  if (sides.size() != 2 || sides[0].at("name") != "baseline" || sides[1].at("name") != "optimized") {
-    environment_error("{}: sides must be baseline and optimized, in this order", path);
-  }
-  run.baseline = read_side(sides[0]);
-  run.optimized = read_side(sides[1]);
-  if (run.settings.patch && run.baseline.quality && run.optimized.quality) {
-    // Both sides adapted, as when LaRoSA is compared, have one vocabulary and ids that agree or not.
-    const auto agreement = json.find("agreement");
-    if (agreement == json.end() || agreement->is_null())
-      run.baseline.quality->perplexity = run.optimized.quality->perplexity = std::nullopt;
-  }
-  check_prompts(run.baseline, "baseline", run.prompts.size(), path);
-  check_prompts(run.optimized, "optimized", run.prompts.size(), path);
-  if (const auto agreement = json.find("agreement"); agreement != json.end() && !agreement->is_null()) {
-    run.agreement = Agreement{agreement->at("prompts"), agreement->at("identical"),
-                              known_number(agreement->at("equal_id_fraction")),
-                              known_number(agreement->at("mean_common_prefix"))};
+  for (const auto& side : json.at("sides")) run.sides.push_back(read_side(side));
+  if (run.sides.size() < 2)
+    environment_error("{}: sides: {}, but a comparison has two or more", path, run.sides.size());
+  if (!run.baseline().parts.empty())
+    environment_error("{}: sides: the first must be the baseline, which has no parts; this is {}", path,
+                      run.baseline().name);
+  for (const Side& side : run.sides) {
+    if (&side != &run.baseline() && side.parts.empty())
+      environment_error("{}: sides: {} has no parts, as the baseline; the file has two", path, side.name);
+    check_prompts(side, run.prompts.size(), path);
   }
   return run;
 }

@@ -57,7 +57,7 @@ Report compose(const Results& results, const ReportOptions& options) {
   text += other_ops_section(results);
   number = 0;
   for (const CompareRun& run : results.comparisons) {
-    text += compare_section(run, ++number, layers, options.picture_prefix, album);
+    text += compare_section(run, results, ++number, layers, options.picture_prefix, album);
   }
   text += not_measured_section(results) + reproduce_section(results);
   text += fmt::format("Written by report {} from result files of schema version 1.\n", options.version);

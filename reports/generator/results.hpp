@@ -2,6 +2,7 @@
 // seconds; GB is 1e9 bytes.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -62,8 +63,8 @@ struct Row {
   std::optional<Summary> time_ns;
   std::map<int, double> sample_ns;          ///< by repetition; of `time_ns`
   std::map<std::string, Summary> stage_ns;  ///< rotate, topk, ...; reserve, commit, ...
-  std::optional<double> probe_gbps;         ///< of memory: read around this row, or on a GPU copied in this run
-  std::size_t run = 0;                      ///< index into Results::runs
+  std::optional<double> probe_gbps;  ///< of memory: read around this row, or on a GPU copied in this run
+  std::size_t run = 0;               ///< index into Results::runs
 
   std::string family() const { return op.substr(0, op.find('/')); }
   /// The problem's value of `field`, or `otherwise` where the op has no such field.
@@ -116,16 +117,21 @@ struct Settings {
   int max_new_tokens = 0, repetitions = 0, threads = 0;
   double temperature = 0, top_p = 1;
   long seed = 0;
-  std::string larosa_mode, rotation;
+  int context = 0;          ///< tokens that a KV cache has room for
+  std::string kv_cache;     ///< of the sides that have it switched on
+  std::string larosa_mode;  ///< of the sides that have LaRoSA; empty for none
   int sparsity_permille = 0;
   double coefficient_in = 0, coefficient_out = 0;
   std::optional<double> weight_sparsity;  ///< of files that say it
-  /// The optimised side's vocabulary, where it is another than the baseline's: ids, tokens and what is per
-  /// token mean different things then.
+  /// The vocabulary of the sides that have AdaptiVocab: ids, tokens and what is per token mean different
+  /// things there.
   struct Patch {
     int added = 0, removed = 0, tokens = 0;
+    bool tuned = false;  ///< the weights are those of an adapted model
   };
   std::optional<Patch> patch;
+  /// The text that was decoded, whatever the model said; empty where it wrote its own.
+  std::string forced_text;
 };
 
 struct Prompt {
@@ -143,18 +149,34 @@ struct Generation {
 };
 
 struct Memory {
-  double peak = 0, weights = 0, rotations = 0, kv = 0, scratch = 0, tokenizer = 0;  ///< bytes
-  double rest() const { return peak - weights - rotations - kv - scratch - tokenizer; }
+  double peak = 0, weights = 0, rotations = 0, kv = 0, scratch = 0;  ///< bytes; of KV those committed
+  double kv_reserved = 0, kv_used = 0;
+  double rest() const { return peak - weights - rotations - kv - scratch; }
 };
 
 struct Quality {
   std::string text;
   int tokens = 0;
   std::optional<double> perplexity, bits_per_character;
+  std::optional<double> kl_nats, agreement;  ///< with LaRoSA, beside the same model without
 };
 
+/// Of generated ids, with those of another side.
+struct Agreement {
+  std::string with;
+  int prompts = 0, identical = 0;
+  std::optional<double> equal_id_fraction, mean_common_prefix;
+};
+
+inline constexpr char kLarosa[] = "larosa";
+inline constexpr char kVattention[] = "vattention";
+inline constexpr char kAdaptivocab[] = "adaptivocab";
+
+/// One combination of optimisations.
 struct Side {
-  std::string description;
+  std::string name;
+  std::vector<std::string> parts;  ///< kLarosa, a KV cache's name, kAdaptivocab; none for the baseline
+  std::string description, rotation;
   std::map<std::string, std::string> variants;  ///< op -> variant that ran
   std::vector<double> load_s;
   std::vector<Generation> generations;
@@ -164,11 +186,11 @@ struct Side {
   double weight_bytes_per_token = 0;
   std::optional<double> kv_bytes_per_token;
   std::optional<Quality> quality;
-};
+  std::optional<Agreement> agreement;
 
-struct Agreement {
-  int prompts = 0, identical = 0;
-  std::optional<double> equal_id_fraction, mean_common_prefix;
+  bool has(const std::string& part) const {
+    return std::find(parts.begin(), parts.end(), part) != parts.end();
+  }
 };
 
 /// One compare.json.
@@ -178,8 +200,11 @@ struct CompareRun {
   Settings settings;
   std::vector<Prompt> prompts;
   std::optional<double> probe_gbps;  ///< median of the probes
-  Side baseline, optimized;
-  std::optional<Agreement> agreement;
+  /// The baseline first; two or more. A side may have repetitions that others have not: those of two sides
+  /// are compared where both have them.
+  std::vector<Side> sides;
+
+  const Side& baseline() const { return sides.front(); }
 };
 
 /// Quality at one sparsity. What was no number in the file, as an overflow leaves it, is empty.
@@ -327,11 +352,11 @@ struct Results {
   std::vector<const Row*> rows() const;
 };
 
-/// Reads whatever of benchmark.json + manifest.json, compare.json, sweep.json, trace.json and vocabulary.json each
-/// directory holds, and puts it together. Links in the report are relative to `report_directory`. Throws
-/// Error(kEnvironment), one line, for a directory without results, a broken, old or foreign file, one that contradicts
-/// itself, a benchmark without its manifest, files that do not belong together, and a benchmark, comparison, sweep, trace
-/// or vocabulary that two inputs hold.
+/// Reads whatever of benchmark.json + manifest.json, compare.json, sweep.json, trace.json and vocabulary.json
+/// each directory holds, and puts it together. Links in the report are relative to `report_directory`. Throws
+/// Error(kEnvironment), one line, for a directory without results, a broken, old or foreign file, one that
+/// contradicts itself, a benchmark without its manifest, files that do not belong together, and a benchmark,
+/// comparison, sweep, trace or vocabulary that two inputs hold.
 Results read_results(const std::vector<std::filesystem::path>& directories,
                      const std::filesystem::path& report_directory);
 

@@ -36,9 +36,11 @@ std::string not_measured_section(const Results& results) {
   if (results.vocabularies.empty())
     lines.emplace_back("An adapted vocabulary: no vocabulary.json (phi2 vocabulary) is among the inputs.");
   for (const CompareRun& run : results.comparisons) {
-    if (run.baseline.quality && run.optimized.quality) continue;
+    const bool judged = std::all_of(run.sides.begin(), run.sides.end(),
+                                    [](const Side& side) { return side.quality.has_value(); });
+    if (judged) continue;
     lines.push_back(
-        fmt::format("The quality of {}: it was not evaluated on both sides.", escape(run.model.name)));
+        fmt::format("The quality of {}: it was not evaluated on all sides.", escape(run.model.name)));
   }
   if (results.traces.empty())
     lines.emplace_back("Several requests at once, and KV caches: no trace (phi2 trace) is among the inputs.");

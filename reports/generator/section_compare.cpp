@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "reports/generator/markdown.hpp"
 #include "reports/generator/sections.hpp"
@@ -11,18 +12,30 @@ namespace {
 std::string larosa_text(const Settings& settings) {
   if (settings.larosa_mode.empty()) return "";
   return fmt::format(
-      " LaRoSA: mode {}, sparsity {} (times {} for q, k, v and fc1, times {} for dense and fc2{}), rotations "
-      "{}.",
+      " LaRoSA: mode {}, sparsity {} (times {} for q, k, v and fc1, times {} for dense and fc2{}).",
       escape(settings.larosa_mode), sparsity(settings.sparsity_permille), settings.coefficient_in,
       settings.coefficient_out,
-      settings.weight_sparsity ? ": " + percent(*settings.weight_sparsity) + " of the layers' weights" : "",
-      escape(settings.rotation));
+      settings.weight_sparsity ? ": " + percent(*settings.weight_sparsity) + " of the layers' weights" : "");
 }
 
 std::string patch_text(const Settings& settings) {
   if (!settings.patch) return "";
-  return fmt::format(" AdaptiVocab: {} tokens added, {} removed, {} in all.", settings.patch->added,
-                     settings.patch->removed, settings.patch->tokens);
+  return fmt::format(" AdaptiVocab: {} tokens added, {} removed, {} in all, {}.", settings.patch->added,
+                     settings.patch->removed, settings.patch->tokens,
+                     settings.patch->tuned ? "with the weights of an adapted model" : "without fine-tuning");
+}
+
+std::string texts_text(const CompareRun& run) {
+  const Settings& settings = run.settings;
+  if (!settings.forced_text.empty())
+    return fmt::format("{} of {}, given and not drawn, so that all sides decode the same characters",
+                       count(static_cast<long>(run.prompts.size()), "passage"), escape(settings.forced_text));
+  return fmt::format("{}, at most {} each, {}", count(static_cast<long>(run.prompts.size()), "prompt"),
+                     count(settings.max_new_tokens, "new token"),
+                     settings.temperature > 0
+                         ? fmt::format("temperature {}, top-p {}, seed {}", number(settings.temperature),
+                                       number(settings.top_p), settings.seed)
+                         : "greedy");
 }
 
 std::string setting_lines(const CompareRun& run) {
@@ -30,231 +43,189 @@ std::string setting_lines(const CompareRun& run) {
   const Settings& settings = run.settings;
   std::string text = fmt::format(
       "Model: {} ({:.0f} parameters; {} layers, hidden {}, {} heads, intermediate {}, vocabulary {}; hash "
-      "`{}`). Weights {}, device {}, {}.{} {} prompts, at most {} new tokens each, {}, {}, sides "
-      "interleaved.\n\n",
+      "`{}`). Weights {}, device {}, {}, room for {}.{}{} {}; {}, sides in turn, each in a process of its "
+      "own.\n\n",
       escape(model.name), model.parameters, model.layers, model.hidden, model.heads, model.intermediate,
       model.vocab, escape(model.hash), escape(settings.dtype), escape(settings.device),
-      count(settings.threads, "thread"), larosa_text(settings) + patch_text(settings), run.prompts.size(),
-      settings.max_new_tokens,
-      settings.temperature > 0
-          ? fmt::format("temperature {}, top-p {}, seed {}", number(settings.temperature),
-                        number(settings.top_p), settings.seed)
-          : "greedy",
-      count(settings.repetitions, "repetition"));
-  for (const auto& [name, side] : {std::pair{"Baseline", &run.baseline}, {"Optimized", &run.optimized}}) {
-    std::string variants;
-    for (const auto& [op, variant] : side->variants)
-      variants += fmt::format("{}{} {}", variants.empty() ? "" : ", ", escape(op), escape(variant));
-    text += fmt::format("- {}: {}.{}\n", name, escape(side->description),
-                        variants.empty() ? "" : " Ran " + variants + ".");
+      count(settings.threads, "thread"), count(settings.context, "token"), larosa_text(settings),
+      patch_text(settings), capitalized(texts_text(run)), count(settings.repetitions, "repetition"));
+  for (const Side& side : run.sides) {
+    text += fmt::format("- **{}**: {}.{}\n", escape(side.name), escape(side.description),
+                        side.rotation.empty() ? "" : " Rotations: " + escape(side.rotation) + ".");
   }
   return text + "\n";
 }
 
-/// Baseline, Optimized, Improvement, Verdict. Improvement is positive where the optimised side is better.
-class CompareTable {
- public:
-  CompareTable() : table_({{"", kLeft}, {"Baseline"}, {"Optimized"}, {"Improvement"}, {"verdict", kLeft}}) {}
-
-  void time(const char* what, const std::optional<Summary>& base, const std::optional<Summary>& optimized,
-            const std::optional<Change>& change) {
-    if (!base && !optimized) return;
-    const auto cell = [](const std::optional<Summary>& time) {
-      return time ? fmt::format("{} ({})", seconds(time->median), percent(noise(*time))) : kNone;
-    };
-    table_.add({what, cell(base), cell(optimized), change ? improvement(change->ratio) : kNone,
-                change ? fmt::format("{}, {}", name_of(change->verdict), times(change->ratio)) : ""});
-  }
-
-  using Format = std::string (*)(double);
-  void smaller_is_better(const char* what, const std::optional<double>& base,
-                         const std::optional<double>& optimized, Format format) {
-    add(what, base, optimized, format, -1);
-  }
-  void larger_is_better(const char* what, const std::optional<double>& base,
-                        const std::optional<double>& optimized, Format format) {
-    add(what, base, optimized, format, 1);
-  }
-  void neutral(const char* what, const std::optional<double>& base, const std::optional<double>& optimized,
-               Format format) {
-    add(what, base, optimized, format, 0);
-  }
-  std::string markdown() const { return table_.markdown(); }
-
- private:
-  static std::string improvement(const Ratio& ratio) { return signed_percent(1 - 1 / ratio.centre); }
-
-  void add(const char* what, const std::optional<double>& base, const std::optional<double>& optimized,
-           Format format, int sign) {
-    if (!base && !optimized) return;
-    const bool both = sign != 0 && base && optimized && *base > 0;
-    table_.add({what, base ? format(*base) : kNone, optimized ? format(*optimized) : kNone,
-                both ? signed_percent(sign * (*optimized / *base - 1)) : kNone, ""});
-  }
-
-  Table table_;
-};
-
-std::string whole(double value) { return fmt::format("{:.0f}", value); }
-std::string gbps(double value) { return number(value) + " GB/s"; }
-
-std::optional<double> weights_read(const Side& side, const SideFigures& figures) {
-  const auto rate = figures.decode_rate();
-  return rate && side.weight_bytes_per_token > 0 ? std::optional(side.weight_bytes_per_token * *rate / 1e9)
-                                                 : std::nullopt;
+std::string time_cell(const std::optional<Summary>& time) {
+  return time ? fmt::format("{} ({})", seconds(time->median), percent(noise(*time))) : kNone;
 }
 
-void memory_rows(const CompareRun& run, CompareTable& table) {
-  const auto part = [&](const char* what, double (*value)(const Memory&), bool judged) {
-    const auto get = [&](const Side& side) {
-      return side.memory ? std::optional(value(*side.memory)) : std::nullopt;
-    };
-    if (judged) return table.smaller_is_better(what, get(run.baseline), get(run.optimized), bytes);
-    table.neutral(what, get(run.baseline), get(run.optimized), bytes);
-  };
-  part(
-      "memory, peak", [](const Memory& m) { return m.peak; }, true);
-  part(
-      "– weights", [](const Memory& m) { return m.weights; }, false);
-  part(
-      "– rotations", [](const Memory& m) { return m.rotations; }, false);
-  part(
-      "– KV cache", [](const Memory& m) { return m.kv; }, false);
-  part(
-      "– scratch", [](const Memory& m) { return m.scratch; }, false);
-  part(
-      "– tokenizer", [](const Memory& m) { return m.tokenizer; }, false);
-  part(
-      "– everything else", [](const Memory& m) { return m.rest(); }, false);
-}
-
-std::string main_table(const CompareRun& run, const CompareFigures& figures) {
-  const SideFigures &base = figures.baseline, &optimized = figures.optimized;
-  CompareTable table;
-  table.time("time, load", base.load, optimized.load, figures.load);
-  table.time("time, prefill", base.prefill, optimized.prefill, figures.prefill);
-  table.time("time, decode", base.decode, optimized.decode, figures.decode);
-  table.time("time, prefill + decode", base.total, optimized.total, figures.total);
-  table.larger_is_better("tokens/s, decode", base.decode_rate(), optimized.decode_rate(), number);
-  table.larger_is_better("tokens/s, prefill + decode", base.whole_rate(), optimized.whole_rate(), number);
-  table.time("time of a token, median", base.token, optimized.token, figures.token);
-  table.smaller_is_better("time of a token, 99 %", base.token_p99, optimized.token_p99, seconds);
-  const auto tokens = [](const SideFigures& side, double value) {
-    return side.total ? std::optional(value) : std::nullopt;
-  };
-  table.smaller_is_better("tokens in", tokens(base, base.tokens_in), tokens(optimized, optimized.tokens_in),
-                          whole);
-  table.neutral("tokens out", tokens(base, base.tokens_out), tokens(optimized, optimized.tokens_out), whole);
-  table.neutral("characters out", base.characters_out, optimized.characters_out, whole);
-  table.larger_is_better("characters/s, prefill + decode", base.character_rate(), optimized.character_rate(),
-                         number);
-  table.smaller_is_better("KV cache of 1000 characters",
-                          kv_bytes_per_1000_characters(run.baseline, base, run.prompts),
-                          kv_bytes_per_1000_characters(run.optimized, optimized, run.prompts), bytes);
-  table.smaller_is_better("weights read per token", run.baseline.weight_bytes_per_token,
-                          run.optimized.weight_bytes_per_token, bytes);
-  table.neutral("weights read while decoding", weights_read(run.baseline, base),
-                weights_read(run.optimized, optimized), gbps);
-  memory_rows(run, table);
-  const auto perplexity = [](const Side& side) {
-    return side.quality ? side.quality->perplexity : std::nullopt;
-  };
-  const auto bits = [](const Side& side) {
-    return side.quality ? side.quality->bits_per_character : std::nullopt;
-  };
-  table.smaller_is_better("perplexity", perplexity(run.baseline), perplexity(run.optimized), number);
-  table.smaller_is_better("bits per character", bits(run.baseline), bits(run.optimized), number);
-  return table.markdown();
-}
-
-std::string notes(const CompareRun& run) {
+std::string time_table(const CompareRun& run) {
+  Table table({{"", kLeft},
+               {"prefill"},
+               {"decode"},
+               {"a token"},
+               {"99 %"},
+               {"tokens/s"},
+               {"characters/s"},
+               {"speed-up", kLeft},
+               {"product of parts"},
+               {"load"}});
+  for (const Side& side : run.sides) {
+    const CompareFigures figures = figures_of(run, side);
+    const SideFigures& own = figures.optimized;
+    std::string speed = kNone;
+    if (side.parts.empty()) {
+      speed = "1";
+    } else if (figures.speed) {
+      speed = fmt::format("{}, {}", times(figures.speed->ratio), name_of(figures.speed->verdict));
+    }
+    const auto product = product_of_parts(run, side);
+    table.add({escape(side.name), time_cell(own.prefill), time_cell(own.decode), time_cell(own.token),
+               own.token_p99 ? seconds(*own.token_p99) : kNone, optional_number(own.decode_rate()),
+               optional_number(own.character_rate()), speed, product ? times(*product) : kNone,
+               own.load ? seconds(own.load->median) : kNone});
+  }
   std::string text =
-      "Times are of one repetition over all prompts: median and, in brackets, the quartiles' distance in % "
-      "of it. A positive improvement is "
-      "better for the optimised side.";
+      table.markdown() +
+      "Times are of one repetition over all prompts: median and, in brackets, the quartiles' distance "
+      "in % of it; tokens/s are of decoding. Speed-up: characters a second, prompts included, over the "
+      "baseline's (tokens, where there is no text), paired by repetition, with the interval of 99 %.";
   if (run.probe_gbps)
     text += fmt::format(" Read bandwidth of the machine in this run: {} GB/s.", number(*run.probe_gbps));
-  if (run.baseline.quality && !run.baseline.quality->perplexity) {
-    text += fmt::format(
-        " Quality is on {}, in bits per character: the vocabularies differ, and perplexity is "
-        "per token.",
-        escape(run.baseline.quality->text));
-  } else if (run.baseline.quality) {
-    text += fmt::format(" Perplexity is over {} of {}.", count(run.baseline.quality->tokens, "token"),
-                        escape(run.baseline.quality->text));
-  }
-  if (run.agreement) {
-    text += fmt::format(" Agreement of the generated ids: {} of {} texts identical", run.agreement->identical,
-                        run.agreement->prompts);
-    if (run.agreement->equal_id_fraction)
-      text += fmt::format(", {} of the ids equal", percent(*run.agreement->equal_id_fraction));
-    if (run.agreement->mean_common_prefix)
-      text +=
-          fmt::format(", the first {:.1f} tokens in common on average", *run.agreement->mean_common_prefix);
-    text += ".";
-  }
   return text + "\n\n";
 }
 
-std::string stage_table(const CompareRun& run) {
-  Table table({{"stage of a decode step", kLeft}, {"Baseline"}, {"Optimized"}, {"difference"}});
-  const auto line = [&](const std::string& name, double base, double optimized) {
-    table.add(
-        {name, seconds(base), seconds(optimized), (optimized > base ? "+" : "") + seconds(optimized - base)});
-  };
-  for (const std::string& stage : stages_of(run))
-    line(escape(stage), stage_s(run.baseline, stage), stage_s(run.optimized, stage));
+std::string memory_table(const CompareRun& run) {
+  Table table({{"memory", kLeft},
+               {"peak"},
+               {"weights"},
+               {"rotations"},
+               {"scratch"},
+               {"KV reserved"},
+               {"KV committed"},
+               {"KV used"},
+               {"everything else"},
+               {"KV of 1000 characters"}});
+  for (const Side& side : run.sides) {
+    if (!side.memory) continue;
+    const Memory& m = *side.memory;
+    const auto kv = kv_bytes_per_1000_characters(side, figures_of(run, side).optimized, run.prompts);
+    table.add({escape(side.name), bytes(m.peak), bytes(m.weights), bytes(m.rotations), bytes(m.scratch),
+               bytes(m.kv_reserved), bytes(m.kv), bytes(m.kv_used), bytes(m.rest()),
+               kv ? bytes(*kv) : kNone});
+  }
   if (table.empty()) return "";
-  line("all", all_stages_s(run.baseline), all_stages_s(run.optimized));
-  return table.markdown();
+  return table.markdown() +
+         "The peak is the process's, by the system's account. Reserved is address space; committed has "
+         "memory behind "
+         "it. Everything else: the program, its libraries, and what loading needed for a moment.\n\n";
 }
 
-std::string why_lines(const CompareRun& run, const CompareFigures& figures,
-                      const std::vector<Layer>& layers) {
-  const WhyFacts facts{run, figures, layers};
+std::string agreement_cell(const Side& side) {
+  if (!side.agreement) return kNone;
+  return fmt::format("{} of {} with {}", side.agreement->identical, side.agreement->prompts,
+                     escape(side.agreement->with));
+}
+
+std::string quality_table(const CompareRun& run) {
+  Table table({{"tokens and quality", kLeft},
+               {"tokens in"},
+               {"tokens out"},
+               {"characters out"},
+               {"bits per character"},
+               {"perplexity"},
+               {"KL, nats"},
+               {"same first choice"},
+               {"texts identical", kLeft}});
+  const Quality* judged = nullptr;
+  for (const Side& side : run.sides) {
+    const SideFigures own = figures_of(run, side).optimized;
+    const Quality quality = side.quality.value_or(Quality{});
+    if (side.quality) judged = &*side.quality;
+    table.add({escape(side.name), own.total ? fmt::format("{:.0f}", own.tokens_in) : kNone,
+               own.total ? fmt::format("{:.0f}", own.tokens_out) : kNone,
+               own.characters_out ? fmt::format("{:.0f}", *own.characters_out) : kNone,
+               quality.bits_per_character ? fmt::format("{:.4f}", *quality.bits_per_character) : kNone,
+               optional_number(quality.perplexity), optional_number(quality.kl_nats),
+               quality.agreement ? percent(*quality.agreement) : kNone, agreement_cell(side)});
+  }
+  std::string text = table.markdown();
+  if (judged == nullptr)
+    return text + "Quality was not judged: these weights have never learned anything.\n\n";
+  return text + fmt::format(
+                    "Quality is on {}: perplexity is per token and stands only where the vocabulary is the "
+                    "baseline's; KL and first choices are with LaRoSA, beside the same model without.\n\n",
+                    escape(judged->text));
+}
+
+/// Each part alone and all of them together.
+std::vector<const Side*> explained(const CompareRun& run) {
+  std::vector<const Side*> sides;
+  for (const Side& side : run.sides) {
+    if (side.parts.size() == 1) sides.push_back(&side);
+  }
+  const Side& last = run.sides.back();
+  if (last.parts.size() > 1) sides.push_back(&last);
+  return sides;
+}
+
+std::string why_lines(const CompareRun& run, const std::vector<Layer>& layers) {
   std::string text = "### Why\n\n";
-  for (const Question& question : questions()) {
-    std::string lines;
-    for (const Rule& rule : question.rules) {
-      if (const Finding finding = rule.apply(facts)) lines += "- " + *finding + "\n";
+  for (const Side* side : explained(run)) {
+    const WhyFacts facts{run, *side, figures_of(run, *side), layers};
+    text += fmt::format("#### {} beside the baseline\n\n", escape(side->name));
+    for (const Question& question : questions()) {
+      std::string lines;
+      for (const Rule& rule : question.rules) {
+        if (const Finding finding = rule.apply(facts)) lines += "- " + *finding + "\n";
+      }
+      if (!lines.empty()) text += fmt::format("**{}**\n\n{}\n", question.title, lines);
     }
-    if (!lines.empty()) text += fmt::format("**{}**\n\n{}\n", question.title, lines);
   }
   return text;
 }
 
-const Generation* first_text(const Side& side, int prompt) {
-  for (const Generation& generation : side.generations) {
-    if (generation.prompt == prompt) return &generation;
+std::string variants(const CompareRun& run) {
+  std::string text;
+  for (const Side& side : run.sides) {
+    std::vector<std::string> ran;
+    for (const auto& [op, variant] : side.variants) ran.push_back(escape(op) + " " + escape(variant));
+    if (!ran.empty()) text += fmt::format("- {}: {}\n", escape(side.name), fmt::join(ran, ", "));
   }
-  return nullptr;
+  return text.empty() ? "" : details("The kernels that ran", text);
 }
 
 std::string texts(const CompareRun& run) {
-  std::string rows = "<table>\n<tr><th>Prompt</th><th>Baseline</th><th>Optimized</th></tr>\n";
+  if (!run.settings.forced_text.empty()) return "";
+  std::string rows;
   for (std::size_t i = 0; i < run.prompts.size(); ++i) {
-    const auto cell = [&](const Side& side) {
-      const Generation* found = first_text(side, static_cast<int>(i));
-      return found == nullptr ? std::string(kNone) : escape_html(found->text);
-    };
-    rows += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n", escape_html(run.prompts[i].text),
-                        cell(run.baseline), cell(run.optimized));
+    rows += fmt::format("<tr><th colspan=\"2\">{}</th></tr>\n", escape_html(run.prompts[i].text));
+    for (const Side& side : run.sides) {
+      const auto found =
+          std::find_if(side.generations.begin(), side.generations.end(),
+                       [&](const Generation& one) { return one.prompt == static_cast<int>(i); });
+      if (found == side.generations.end() || found->text.empty()) continue;
+      rows +=
+          fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escape_html(side.name), escape_html(found->text));
+    }
   }
-  return details("The generated texts side by side", rows + "</table>\n");
+  return details("The generated texts side by side", "<table>\n" + rows + "</table>\n");
 }
 
 }  // namespace
 
-std::string compare_section(const CompareRun& run, int number, const std::vector<Layer>& layers,
-                            const std::string& prefix, Album& album) {
-  const CompareFigures figures = figures_of(run);
-  std::string text =
-      fmt::format("## Generation with {}: baseline against optimised\n\n", escape(run.model.name));
-  text += setting_lines(run) + main_table(run, figures) + notes(run);
-  if (const std::string stages = stage_table(run); !stages.empty()) {
+std::string compare_section(const CompareRun& run, const Results& results, int number,
+                            const std::vector<Layer>& layers, const std::string& prefix, Album& album) {
+  std::string text = fmt::format("## Generation with {}: {}\n\n", escape(run.model.name),
+                                 run.sides.size() > 2 ? fmt::format("{} combinations", run.sides.size())
+                                                      : "baseline against " + escape(run.sides.back().name));
+  text += setting_lines(run) + time_table(run) + memory_table(run) + quality_table(run);
+  text += combination_section(run);
+  if (const std::string stages = attribution_section(run); !stages.empty())
     text += stages + album.add(generation_picture(run, number, prefix));
-  }
-  text += why_lines(run, figures, layers) + texts(run);
+  text += budget_section(run, results);
+  text += why_lines(run, layers) + variants(run) + texts(run);
   return text + "Again:\n\n" + code_block(shell_command(run.origin.command)) + "\n";
 }
 

@@ -113,50 +113,48 @@ std::string speed_sentences(const std::vector<Layer>& layers, const Results& res
   return text.empty() ? layers_sentences(layers, results) : text;
 }
 
-std::string quality_sentence(const CompareRun& run) {
-  const auto &base = run.baseline.quality, &optimized = run.optimized.quality;
-  if (base && optimized && !base->perplexity && !optimized->perplexity && base->bits_per_character &&
-      optimized->bits_per_character) {
-    return fmt::format(" The price: {} bits per character instead of {} ({}).",
-                       number(*optimized->bits_per_character), number(*base->bits_per_character),
-                       signed_percent(*optimized->bits_per_character / *base->bits_per_character - 1));
-  }
-  if (!base || !optimized || !base->perplexity || !optimized->perplexity)
-    return " Its price in quality was not measured.";
-  return fmt::format(" The price: perplexity {} instead of {} ({}).", number(*optimized->perplexity),
-                     number(*base->perplexity),
-                     signed_percent(*optimized->perplexity / *base->perplexity - 1));
+std::string quality_price(const CompareRun& run, const Side& side) {
+  const auto &base = run.baseline().quality, &ours = side.quality;
+  if (!base || !ours || !base->bits_per_character || !ours->bits_per_character) return "";
+  return fmt::format(", {} bits per character",
+                     signed_percent(*ours->bits_per_character / *base->bits_per_character - 1));
 }
 
+/// Each part alone and all of them together.
 std::string compare_sentences(const CompareRun& run) {
-  const CompareFigures figures = figures_of(run);
-  std::string what = fmt::format("Generating with {}", escape(run.model.name));
-  if (!run.settings.larosa_mode.empty())
-    what += fmt::format(" at {} sparsity, mode {}", sparsity(run.settings.sparsity_permille),
-                        escape(run.settings.larosa_mode));
-  if (run.settings.patch) what += fmt::format(" and {} more tokens", run.settings.patch->added);
-  if (!figures.decode || !figures.total) return fmt::format("{}: not finished, so not compared.", what);
-  std::string text =
-      fmt::format("{}, decoding ran at {} of the baseline's speed ({}), the whole generation at {} ({}).",
-                  what, times(figures.decode->ratio), name_of(figures.decode->verdict),
-                  times(figures.total->ratio), name_of(figures.total->verdict));
-  if (run.baseline.memory && run.optimized.memory) {
-    text += fmt::format(" Peak memory: {} instead of {}.", bytes(run.optimized.memory->peak),
-                        bytes(run.baseline.memory->peak));
+  std::vector<std::string> clauses;
+  for (const Side& side : run.sides) {
+    const bool together = side.parts.size() > 1 && &side == &run.sides.back();
+    if (side.parts.size() != 1 && !together) continue;
+    const auto speed = figures_of(run, side).speed;
+    if (!speed) {
+      clauses.push_back(escape(side.name) + ": not finished, so not compared");
+      continue;
+    }
+    std::string clause =
+        fmt::format("{} {} ({}", escape(side.name), times(speed->ratio), name_of(speed->verdict));
+    if (run.baseline().memory && side.memory)
+      clause += fmt::format(", peak memory {}",
+                            signed_percent(side.memory->peak / run.baseline().memory->peak - 1));
+    clause += quality_price(run, side) + ")";
+    if (const auto product = together ? product_of_parts(run, side) : std::nullopt)
+      clause += fmt::format(", where the parts' product is {}", times(*product));
+    clauses.push_back(std::move(clause));
   }
-  text += quality_sentence(run);
-  if (run.agreement) {
-    text += fmt::format(" {} of {} generated texts are identical.", run.agreement->identical,
-                        run.agreement->prompts);
-  }
-  return text;
+  const std::string text = run.settings.forced_text.empty() ? "Writing text" : "Decoding given text";
+  return fmt::format(
+      "{} with {}, as a multiple of the baseline's characters a second: {}.{}", text, escape(run.model.name),
+      fmt::join(clauses, "; "),
+      run.baseline().quality ? "" : " These weights are random: this says nothing of quality.");
 }
 
 }  // namespace
 
 std::vector<int> wanted_sparsities(const Results& results) {
   std::vector<int> wanted;
-  for (const CompareRun& run : results.comparisons) wanted.push_back(run.settings.sparsity_permille);
+  for (const CompareRun& run : results.comparisons) {
+    if (!run.settings.larosa_mode.empty()) wanted.push_back(run.settings.sparsity_permille);
+  }
   wanted.push_back(500);
   return wanted;
 }

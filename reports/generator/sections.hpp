@@ -54,8 +54,13 @@ std::string quality_headline(const SweepRun& run, const Results& results);
 std::string vocabulary_section(const VocabularyRun& run, int number, const std::string& prefix, Album& album);
 /// What it says in a sentence or two, for the verdict.
 std::string vocabulary_headline(const VocabularyRun& run);
-std::string compare_section(const CompareRun& run, int number, const std::vector<Layer>& layers,
-                            const std::string& prefix, Album& album);
+std::string compare_section(const CompareRun& run, const Results& results, int number,
+                            const std::vector<Layer>& layers, const std::string& prefix, Album& album);
+/// The parts of compare_section: each optimisation against tokens, speed, memory and quality, and against
+/// what is claimed for it; what it adds to each stage; whether stages and kernels explain a step.
+std::string combination_section(const CompareRun& run);
+std::string attribution_section(const CompareRun& run);
+std::string budget_section(const CompareRun& run, const Results& results);
 /// KV caches under traffic: memory over time, savings, cost in time, and attention over contiguous and paged
 /// rows; nothing without traces and rows of it.
 std::string traces_section(const Results& results, const std::string& prefix, Album& album);

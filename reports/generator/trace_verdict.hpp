@@ -8,7 +8,6 @@
 
 namespace trisect::report {
 
-inline constexpr char kVattention[] = "vattention";
 
 /// Committed bytes that differ by less count as the same, and so do step times.
 inline constexpr double kSameMemory = 0.01, kSameStep = 0.02;

@@ -154,20 +154,24 @@ std::vector<std::string> about_run(const MicrobenchRun& run) {
 
 std::vector<std::string> about_comparison(const CompareRun& run) {
   std::vector<std::string> found;
-  const CompareFigures figures = figures_of(run);
-  for (const auto& [name, side] :
-       {std::pair{"baseline", &figures.baseline}, {"optimized", &figures.optimized}}) {
-    if (!side->total) {
-      found.push_back(fmt::format("The {} side finished no repetition.", name));
-    } else if (side->total->samples < 3) {
-      found.push_back(fmt::format("The {} side has {}: fewer than three, so no time can be judged.", name,
-                                  count(side->total->samples, "repetition")));
-    } else if (noise(*side->total) > kNoiseLimit) {
-      found.push_back(
-          fmt::format("Noise: the quartiles of the {} side's total time are {} of the median apart.", name,
-                      percent(noise(*side->total))));
+  std::vector<std::string> noisy;
+  double worst = 0;
+  for (const Side& side : run.sides) {
+    const SideFigures figures = figures_of(side, run.prompts.size());
+    if (!figures.total) {
+      found.push_back(fmt::format("The {} side finished no repetition.", escape(side.name)));
+    } else if (figures.total->samples < 3) {
+      found.push_back(fmt::format("The {} side has {}: fewer than three, so no time can be judged.",
+                                  escape(side.name), count(figures.total->samples, "repetition")));
+    } else if (noise(*figures.total) > kNoiseLimit) {
+      noisy.push_back(escape(side.name));
+      worst = std::max(worst, noise(*figures.total));
     }
   }
+  if (!noisy.empty())
+    found.push_back(
+        fmt::format("Noise: the quartiles of the total time are up to {} of the median apart ({}).",
+                    percent(worst), fmt::join(noisy, ", ")));
   return found;
 }
 

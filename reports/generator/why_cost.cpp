@@ -14,9 +14,9 @@ constexpr double kSameMemory = 0.01;
 constexpr double kSameQuality = 0.01;
 
 std::optional<double> memory_change(const WhyFacts& facts) {
-  if (!facts.run.baseline.memory || !facts.run.optimized.memory || facts.run.baseline.memory->peak <= 0)
+  if (!facts.baseline().memory || !facts.optimized.memory || facts.baseline().memory->peak <= 0)
     return std::nullopt;
-  return facts.run.optimized.memory->peak / facts.run.baseline.memory->peak - 1;
+  return facts.optimized.memory->peak / facts.baseline().memory->peak - 1;
 }
 
 /// "rotations +3.1 MB, weights -1.2 MB": what changed by more than a hundredth of the peak, largest first.
@@ -30,7 +30,6 @@ std::string changed_parts(const Memory& base, const Memory& optimized) {
       {"rotations", optimized.rotations - base.rotations},
       {"KV cache", optimized.kv - base.kv},
       {"scratch", optimized.scratch - base.scratch},
-      {"tokenizer", optimized.tokenizer - base.tokenizer},
       {"everything else (program, libraries, what loading needed)", optimized.rest() - base.rest()}};
   std::stable_sort(parts.begin(), parts.end(),
                    [](const Part& a, const Part& b) { return std::abs(a.change) > std::abs(b.change); });
@@ -44,7 +43,7 @@ std::string changed_parts(const Memory& base, const Memory& optimized) {
 }
 
 std::string memory_sentence(const WhyFacts& facts, const char* direction) {
-  const Memory &base = *facts.run.baseline.memory, &optimized = *facts.run.optimized.memory;
+  const Memory &base = *facts.baseline().memory, &optimized = *facts.optimized.memory;
   return fmt::format("Peak memory {} from {} to {} ({}): {}.", direction, bytes(base.peak),
                      bytes(optimized.peak), signed_percent(optimized.peak / base.peak - 1),
                      changed_parts(base, optimized));
@@ -60,7 +59,7 @@ bool greedy(const WhyFacts& facts) { return facts.run.settings.temperature <= 0;
 bool finished(const WhyFacts& facts) { return facts.figures.baseline.total && facts.figures.optimized.total; }
 
 std::optional<double> perplexity_change(const WhyFacts& facts) {
-  const auto &base = facts.run.baseline.quality, &optimized = facts.run.optimized.quality;
+  const auto &base = facts.baseline().quality, &optimized = facts.optimized.quality;
   if (!base || !optimized || !base->perplexity || !optimized->perplexity || *base->perplexity <= 0)
     return std::nullopt;
   return *optimized->perplexity / *base->perplexity - 1;
@@ -71,8 +70,8 @@ std::optional<double> perplexity_change(const WhyFacts& facts) {
 Finding memory_rose(const WhyFacts& facts) {
   const auto change = memory_change(facts);
   if (!change || *change < kSameMemory) return std::nullopt;
-  const double rotations = facts.run.optimized.memory->rotations - facts.run.baseline.memory->rotations;
-  const double rise = facts.run.optimized.memory->peak - facts.run.baseline.memory->peak;
+  const double rotations = facts.optimized.memory->rotations - facts.baseline().memory->rotations;
+  const double rise = facts.optimized.memory->peak - facts.baseline().memory->peak;
   std::string text = memory_sentence(facts, "rose");
   if (rotations >= 0.5 * rise) {
     text += fmt::format(
@@ -81,52 +80,57 @@ Finding memory_rose(const WhyFacts& facts) {
         "rotations merged into the weights, would take less.",
         percent(std::min(1.0, rotations / rise)));
   }
-  if (facts.run.optimized.memory->rest() - facts.run.baseline.memory->rest() >= 0.5 * rise) {
+  if (facts.optimized.memory->rest() - facts.baseline().memory->rest() >= 0.5 * rise) {
     text +=
-        " Most of it is no data that LaRoSA keeps: a peak also counts what loading, calibrating and rotating "
-        "needed for a moment.";
+        " Most of it is no data that is kept: a peak also counts what loading and transforming weights "
+        "needed for a "
+        "moment.";
   }
-  return text + " LaRoSA skips weights, it does not remove them: it never saves memory.";
+  return text +
+         (facts.larosa() ? " LaRoSA skips weights, it does not remove them: it never saves memory." : "");
 }
 
 Finding memory_fell(const WhyFacts& facts) {
   const auto change = memory_change(facts);
   if (!change || *change > -kSameMemory) return std::nullopt;
   return memory_sentence(facts, "fell") +
-         " LaRoSA removes no weights, so look for the cause in the parts named.";
+         (facts.larosa() ? " LaRoSA removes no weights, so look for the cause in the parts named." : "");
 }
 
 Finding memory_held(const WhyFacts& facts) {
   const auto change = memory_change(facts);
   if (!change || std::abs(*change) >= kSameMemory) return std::nullopt;
-  return fmt::format(
-      "Peak memory is the same to within {:.0f} % ({} and {}): LaRoSA reads fewer weights per token but "
-      "keeps all of them.",
-      kSameMemory * 100, bytes(facts.run.baseline.memory->peak), bytes(facts.run.optimized.memory->peak));
+  return fmt::format("Peak memory is the same to within {:.0f} % ({} and {}){}.", kSameMemory * 100,
+                     bytes(facts.baseline().memory->peak), bytes(facts.optimized.memory->peak),
+                     facts.larosa() ? ": LaRoSA reads fewer weights per token but keeps all of them" : "");
 }
 
 Finding same_tokens(const WhyFacts& facts) {
-  if (!finished(facts) || facts.figures.baseline.tokens_out != facts.figures.optimized.tokens_out)
+  if (facts.vocabulary() || !finished(facts) ||
+      facts.figures.baseline.tokens_out != facts.figures.optimized.tokens_out)
     return std::nullopt;
   const int limit = facts.run.settings.max_new_tokens;
-  const bool limited = ends_at_limit(facts.run.baseline, limit) && ends_at_limit(facts.run.optimized, limit);
-  return fmt::format(
-      "Both sides wrote {:.0f} tokens{}. LaRoSA changes neither the tokenizer nor the vocabulary; fewer "
-      "tokens for the same text need a tokenizer that fits the domain.",
-      facts.figures.baseline.tokens_out,
-      limited ? fmt::format(", because every text ran to its limit of {}", count(limit, "token"))
-              : " although some texts ended before their limit");
+  if (!facts.run.settings.forced_text.empty())
+    return fmt::format("Both sides decoded the same {:.0f} tokens of {}: the text was given.",
+                       facts.figures.baseline.tokens_out, escape(facts.run.settings.forced_text));
+  const bool limited = ends_at_limit(facts.baseline(), limit) && ends_at_limit(facts.optimized, limit);
+  return fmt::format("Both sides wrote {:.0f} tokens{}: neither the tokenizer nor the vocabulary is another.",
+                     facts.figures.baseline.tokens_out,
+                     limited
+                         ? fmt::format(", because every text ran to its limit of {}", count(limit, "token"))
+                         : " although some texts ended before their limit");
 }
 
 Finding other_tokens(const WhyFacts& facts) {
-  if (!finished(facts) || facts.figures.baseline.tokens_out == facts.figures.optimized.tokens_out)
+  if (facts.vocabulary() || !finished(facts) ||
+      facts.figures.baseline.tokens_out == facts.figures.optimized.tokens_out)
     return std::nullopt;
   return fmt::format(
       "The optimised side wrote {:.0f} tokens, the baseline {:.0f}: the tokenizer is the same, but the texts "
       "diverged{} and ended at different places. "
       "Compare tokens per second, not the total time, or ask for a fixed length.",
       facts.figures.optimized.tokens_out, facts.figures.baseline.tokens_out,
-      greedy(facts) ? ", because skipped weights change the logits," : "");
+      greedy(facts) && facts.larosa() ? ", because skipped weights change the logits," : "");
 }
 
 Finding sampled(const WhyFacts& facts) {
@@ -139,31 +143,32 @@ Finding sampled(const WhyFacts& facts) {
 
 Finding quality_fell(const WhyFacts& facts) {
   const auto change = perplexity_change(facts);
-  if (!change || *change < kSameQuality) return std::nullopt;
+  if (!facts.larosa() || !change || *change < kSameQuality) return std::nullopt;
   const Settings& settings = facts.run.settings;
   return fmt::format(
       "Perplexity rose by {} ({} to {}): {} of the activations are dropped. What helps: a lower sparsity, "
       "rotations calibrated "
       "on text of the same kind (these: {}), another split between layer inputs and outputs (now {:g} and "
       "{:g}).",
-      percent(*change), number(*facts.run.baseline.quality->perplexity),
-      number(*facts.run.optimized.quality->perplexity), sparsity(settings.sparsity_permille),
-      escape(settings.rotation), settings.coefficient_in, settings.coefficient_out);
+      percent(*change), number(*facts.baseline().quality->perplexity),
+      number(*facts.optimized.quality->perplexity), sparsity(settings.sparsity_permille),
+      escape(facts.optimized.rotation), settings.coefficient_in, settings.coefficient_out);
 }
 
 Finding quality_held(const WhyFacts& facts) {
   const auto change = perplexity_change(facts);
-  if (!change || *change >= kSameQuality) return std::nullopt;
+  if (!facts.larosa() || !change || *change >= kSameQuality) return std::nullopt;
   return fmt::format("Perplexity changed by {} ({} to {}): at this sparsity there is room for more.",
-                     signed_percent(*change), number(*facts.run.baseline.quality->perplexity),
-                     number(*facts.run.optimized.quality->perplexity));
+                     signed_percent(*change), number(*facts.baseline().quality->perplexity),
+                     number(*facts.optimized.quality->perplexity));
 }
 
 Finding texts_diverge(const WhyFacts& facts) {
-  const auto& agreement = facts.run.agreement;
+  const auto& agreement = facts.optimized.agreement;
   if (!agreement || agreement->identical >= agreement->prompts) return std::nullopt;
   std::string text =
-      fmt::format("{} of {} texts differ", agreement->prompts - agreement->identical, agreement->prompts);
+      fmt::format("{} of {} texts differ from those of {}", agreement->prompts - agreement->identical,
+                  agreement->prompts, escape(agreement->with));
   if (agreement->mean_common_prefix)
     text += fmt::format("; on average the first {:.1f} tokens agree", *agreement->mean_common_prefix);
   return text +
@@ -172,30 +177,3 @@ Finding texts_diverge(const WhyFacts& facts) {
 }
 
 }  // namespace trisect::report::why
-
-namespace trisect::report {
-
-const std::vector<Question>& questions() {
-  using namespace why;
-  static const std::vector<Question> all = {
-      {"Why this time",
-       {{"within_noise", within_noise},
-        {"overhead_and_saving", overhead_and_saving},
-        {"naive_reads_everything", naive_reads_everything},
-        {"fits_in_cache", fits_in_cache},
-        {"below_bandwidth", below_bandwidth},
-        {"prefill_dominates", prefill_dominates},
-        {"products_are_minor", products_are_minor},
-        {"stalled", stalled},
-        {"longer_load", longer_load},
-        {"larger_layers", larger_layers}}},
-      {"Why this much memory",
-       {{"memory_rose", memory_rose}, {"memory_fell", memory_fell}, {"memory_held", memory_held}}},
-      {"Why so many tokens",
-       {{"same_tokens", same_tokens}, {"other_tokens", other_tokens}, {"sampled", sampled}}},
-      {"At what quality",
-       {{"quality_fell", quality_fell}, {"quality_held", quality_held}, {"texts_diverge", texts_diverge}}}};
-  return all;
-}
-
-}  // namespace trisect::report

@@ -17,46 +17,66 @@ constexpr double kMemoryBound =
 
 bool weights_fit(const WhyFacts& facts) {
   const auto& cache = facts.run.origin.environment.llc_bytes;
-  return facts.run.baseline.memory && cache && facts.run.baseline.memory->weights < *cache;
+  return facts.baseline().memory && cache && facts.baseline().memory->weights < *cache;
 }
 
 /// Share of the weights that the baseline's decoding reads per second in the bandwidth of the machine.
 std::optional<double> share_of_bandwidth(const WhyFacts& facts) {
   const auto rate = facts.figures.baseline.decode_rate();
   if (!rate || !facts.run.probe_gbps || *facts.run.probe_gbps <= 0) return std::nullopt;
-  return facts.run.baseline.weight_bytes_per_token * *rate / (*facts.run.probe_gbps * 1e9);
+  return facts.baseline().weight_bytes_per_token * *rate / (*facts.run.probe_gbps * 1e9);
 }
 
 double share_of_products(const WhyFacts& facts) {
-  const double all = all_stages_s(facts.run.baseline);
-  return all > 0 ? products_s(facts.run.baseline) / all : 0;
+  const double all = all_stages_s(facts.baseline());
+  return all > 0 ? products_s(facts.baseline()) / all : 0;
 }
 
 double weights_of(const Layer& layer) { return static_cast<double>(layer.in) * layer.out; }
 
 }  // namespace
 
-Finding within_noise(const WhyFacts& facts) {
-  const auto& total = facts.figures.total;
-  if (!total || total->verdict == Verdict::kFaster || total->verdict == Verdict::kSlower) return std::nullopt;
-  const bool same = total->verdict == Verdict::kSame;
+Finding other_device(const WhyFacts& facts) {
+  const Settings& settings = facts.run.settings;
+  const std::string& gpu = facts.run.origin.environment.gpu;
+  if (settings.device == "cpu") {
+    if (gpu.empty() || gpu == "none" || gpu == "unknown") return std::nullopt;
+    return fmt::format(
+        "This ran on the CPU, as asked, though the machine has a GPU ({}): nothing here says what "
+        "that would do. Ask for it with `--device cuda`.",
+        escape(gpu));
+  }
+  const auto& variants = facts.optimized.variants;
+  const bool there = std::any_of(variants.begin(), variants.end(),
+                                 [](const auto& entry) { return entry.second.starts_with("cu"); });
+  if (there || variants.empty()) return std::nullopt;
   return fmt::format(
-      "The whole generation ran at {} of the baseline's speed. {} To tell a small difference: more "
-      "repetitions, "
-      "longer texts, an idle machine.",
-      times(total->ratio),
+      "Device {} was asked for, but no kernel that ran is one of its own: judge nothing by this.",
+      escape(settings.device));
+}
+
+Finding within_noise(const WhyFacts& facts) {
+  const auto& speed = facts.figures.speed;
+  if (!speed || speed->verdict == Verdict::kFaster || speed->verdict == Verdict::kSlower) return std::nullopt;
+  const bool same = speed->verdict == Verdict::kSame;
+  return fmt::format(
+      "Text was written at {} of the baseline's speed. {} To tell a small difference: more repetitions, "
+      "longer "
+      "texts, an idle machine.",
+      times(speed->ratio),
       same ? "That is the same: nothing was gained or lost that this run could see."
-           : "The quartiles overlap, so this run cannot tell whether it is faster or slower.");
+           : "The repetitions disagree, or are too few, so this run cannot tell whether it is faster or "
+             "slower.");
 }
 
 Finding overhead_and_saving(const WhyFacts& facts) {
-  const double overhead = overhead_s(facts.run.optimized) - overhead_s(facts.run.baseline);
+  const double overhead = overhead_s(facts.optimized) - overhead_s(facts.baseline());
   if (overhead <= 0) return std::nullopt;
-  const double saved = products_s(facts.run.baseline) - products_s(facts.run.optimized);
+  const double saved = products_s(facts.baseline()) - products_s(facts.optimized);
   const std::string sums =
       fmt::format("Per token, rotating and selecting cost {} and the products were {} {} (from {} to {})",
                   seconds(overhead), seconds(std::abs(saved)), saved >= 0 ? "shorter" : "longer",
-                  seconds(products_s(facts.run.baseline)), seconds(products_s(facts.run.optimized)));
+                  seconds(products_s(facts.baseline())), seconds(products_s(facts.optimized)));
   if (saved > overhead)
     return fmt::format("{}: the saving is larger than the overhead, by {} a token.", sums,
                        seconds(saved - overhead));
@@ -68,26 +88,47 @@ Finding overhead_and_saving(const WhyFacts& facts) {
       sums, seconds(overhead - saved));
 }
 
+Finding sparsity_that_pays(const WhyFacts& facts) {
+  const double overhead = overhead_s(facts.optimized) - overhead_s(facts.baseline());
+  const double saved = products_s(facts.baseline()) - products_s(facts.optimized);
+  if (!facts.larosa() || overhead <= 0 || saved > overhead) return std::nullopt;
+  const int now = facts.run.settings.sparsity_permille;
+  if (saved <= 0)
+    return fmt::format(
+        "At {} sparsity the products are not shorter at all, so no sparsity can be named from which "
+        "they would pay for rotating and selecting here.",
+        sparsity(now));
+  const double needed = now * overhead / saved;
+  if (needed >= 1000)
+    return "If the saving grows in proportion to the sparsity, as bytes do, none below 100 % pays for "
+           "rotating and "
+           "selecting here.";
+  return fmt::format(
+      "If the saving grows in proportion to the sparsity, as bytes do, it pays for rotating and "
+      "selecting from {:.0f} % on.",
+      needed / 10);
+}
+
 Finding naive_reads_everything(const WhyFacts& facts) {
-  if (facts.run.settings.larosa_mode != kNaive) return std::nullopt;
+  if (!facts.larosa() || facts.run.settings.larosa_mode != kNaive) return std::nullopt;
   return "Mode naive rotates, selects, rotates back and then multiplies by every weight: it adds two "
          "rotations and saves no byte, so it "
          "cannot be faster. Use mode online, which reads only the kept rows.";
 }
 
 Finding fits_in_cache(const WhyFacts& facts) {
-  if (!weights_fit(facts)) return std::nullopt;
+  if (!facts.larosa() || !weights_fit(facts)) return std::nullopt;
   return fmt::format(
       "The weights ({}) fit in the last-level cache ({}): they are read at the cache's speed, not the "
       "memory's, so skipping "
       "rows saves less here than on a model that does not fit. Judge by a larger model (synthetic:phi-2 has "
       "phi-2's size).",
-      bytes(facts.run.baseline.memory->weights), bytes(*facts.run.origin.environment.llc_bytes));
+      bytes(facts.baseline().memory->weights), bytes(*facts.run.origin.environment.llc_bytes));
 }
 
 Finding below_bandwidth(const WhyFacts& facts) {
   const auto share = share_of_bandwidth(facts);
-  if (!share || *share >= kMemoryBound || weights_fit(facts)) return std::nullopt;
+  if (!facts.larosa() || !share || *share >= kMemoryBound || weights_fit(facts)) return std::nullopt;
   return fmt::format(
       "The baseline's decoding reads weights at {} of the machine's bandwidth ({} GB/s): it waits for "
       "something other than the weights, "
@@ -101,7 +142,8 @@ Finding prefill_dominates(const WhyFacts& facts) {
   const double share = base.prefill->median / base.total->median;
   if (share <= 0.5) return std::nullopt;
   return fmt::format(
-      "Prefill is {} of the baseline's time ({} of {}), and LaRoSA skips rows only while decoding: even free "
+      "Prefill is {} of the baseline's time ({} of {}), and what makes decoding faster leaves that: even "
+      "free "
       "decoding would give {}. "
       "Longer answers (`--max-new-tokens`) or shorter prompts show more of it.",
       percent(share), seconds(base.prefill->median), seconds(base.total->median), times(1 / share));
@@ -109,12 +151,12 @@ Finding prefill_dominates(const WhyFacts& facts) {
 
 Finding products_are_minor(const WhyFacts& facts) {
   const double share = share_of_products(facts);
-  if (share <= 0 || share >= 0.5) return std::nullopt;
+  if (!facts.larosa() || share <= 0 || share >= 0.5) return std::nullopt;
   return fmt::format(
       "The products that LaRoSA shortens are {} of a decode step ({} of {}); the rest (attention, head, "
       "small operations) "
       "stays. At no cost and full sparsity decoding would be {}.",
-      percent(share), seconds(products_s(facts.run.baseline)), seconds(all_stages_s(facts.run.baseline)),
+      percent(share), seconds(products_s(facts.baseline())), seconds(all_stages_s(facts.baseline())),
       times(1 / (1 - share)));
 }
 
@@ -138,11 +180,10 @@ Finding longer_load(const WhyFacts& facts) {
   if (!load || load->ratio.centre > kLongerLoad) return std::nullopt;
   const SideFigures &base = facts.figures.baseline, &optimized = facts.figures.optimized;
   const double longer = optimized.load->median - base.load->median;
-  std::string text = fmt::format(
-      "Loading took {} longer ({} instead of {}{}): rotations are read or calibrated, and worked into the "
-      "weights.",
-      seconds(longer), seconds(optimized.load->median), seconds(base.load->median),
-      optimized.load->samples < 3 ? ", measured too seldom to be sure" : "");
+  std::string text = fmt::format("Loading took {} longer ({} instead of {}{}){}.", seconds(longer),
+                                 seconds(optimized.load->median), seconds(base.load->median),
+                                 optimized.load->samples < 3 ? ", measured too seldom to be sure" : "",
+                                 facts.larosa() ? ": rotations are read, and worked into the weights" : "");
   const bool faster = facts.figures.decode && facts.figures.decode->verdict == Verdict::kFaster;
   if (!faster) return text + " Decoding does not earn it back.";
   return text + fmt::format(" Decoding earns it back after {:.0f} tokens.",
@@ -150,6 +191,7 @@ Finding longer_load(const WhyFacts& facts) {
 }
 
 Finding larger_layers(const WhyFacts& facts) {
+  if (!facts.larosa()) return std::nullopt;
   // merged runs what an unrotated layer's online does; its adapter is no layer.
   const bool merged = facts.run.settings.larosa_mode == "merged";
   const std::string mode = merged ? kOnline : facts.run.settings.larosa_mode;

@@ -68,7 +68,7 @@ TEST_F(ReadTest, TheSamplesJoinByName) {
   EXPECT_DOUBLE_EQ(*rotate.probe_gbps, (19.2 + 19.0) / 2);
   EXPECT_EQ(row_named(results, "larosa/layer/naive/bf16/in:2560/out:17920").stage_ns.size(), 5u);
   EXPECT_EQ(row_named(results, "larosa/layer/naive/bf16/in:12800/out:2560/is_rotated:0").stage_ns.size(), 3u);
-  EXPECT_EQ(results.comparisons[0].baseline.generations.size(), 6u);
+  EXPECT_EQ(results.comparisons[0].baseline().generations.size(), 6u);
   EXPECT_DOUBLE_EQ(*results.comparisons[0].probe_gbps, 19.1);
 }
 
@@ -198,8 +198,13 @@ TEST_F(ReadTest, TheSameBenchmarkTwice) {
 TEST_F(ReadTest, ComparisonsThatContradictThemselves) {
   const fs::path file = compare / "compare.json";
   edit(file, [](Json& json) { std::swap(json["sides"][0], json["sides"][1]); });
-  EXPECT_THAT(complaint({compare}), HasSubstr("compare.json: sides must be baseline and optimized"));
+  EXPECT_THAT(complaint({compare}), HasSubstr("compare.json: sides: the first must be the baseline, which has no parts; this is larosa"));
   edit(file, [](Json& json) { std::swap(json["sides"][0], json["sides"][1]); });
+  edit(file, [](Json& json) { json["sides"][1]["parts"] = Json::array(); });
+  EXPECT_THAT(complaint({compare}), HasSubstr("larosa has no parts"));
+  edit(file, [](Json& json) { json["sides"].erase(json["sides"].begin() + 1, json["sides"].end()); });
+  EXPECT_THAT(complaint({compare}), HasSubstr("sides: 1, but a comparison has two or more"));
+  edit(file, [](Json& json) { json["sides"].push_back(json["sides"][0]); json["sides"][1]["parts"] = {"larosa"}; });
   edit(file, [](Json& json) { json["sides"][0]["generations"][0]["prompt"] = 7; });
   EXPECT_THAT(complaint({compare}), HasSubstr("of prompt 7, but there are 2 prompts"));
 }

@@ -83,15 +83,23 @@ inline Side quiet_side() {
   for (int repetition = 0; repetition < 3; ++repetition) {
     side.generations.push_back({0, repetition, 5, 11, 0.001, 0.01, std::vector<double>(10, 0.001), "text"});
   }
-  side.memory = Memory{100e6, 80e6, 0, 1e6, 1e6, 0};
+  side.memory = Memory{100e6, 80e6, 0, 1e6, 1e6, 1e6, 0.5e6};
   side.stages_s = {{"in_product", 0.015}, {"out_product", 0.009}, {"attention", 0.006}};
   side.decode_steps = 30;
   side.weight_bytes_per_token = 9e6;  // 9 GB/s of a probe of 10
-  side.quality = Quality{"general.txt", 100, 20.0, 1.5};
+  side.quality = Quality{"general.txt", 100, 20.0, 1.5, {}, {}};
   return side;
 }
 
-/// Two sides with the same figures.
+inline Side quiet_side(std::vector<std::string> parts) {
+  Side side = quiet_side();
+  for (const std::string& part : parts) side.name += (side.name.empty() ? "" : "+") + part;
+  if (parts.empty()) side.name = "baseline";
+  side.parts = std::move(parts);
+  return side;
+}
+
+/// Two sides with the same figures, one of them with LaRoSA.
 inline CompareRun quiet_compare() {
   CompareRun run;
   run.origin = quiet_origin("phi2 compare", "compare.json");
@@ -101,12 +109,14 @@ inline CompareRun quiet_compare() {
   run.settings.max_new_tokens = 11;
   run.settings.repetitions = 3;
   run.settings.larosa_mode = "online";
-  run.settings.rotation = "calibrated";
+  run.settings.context = 100;
+  run.settings.kv_cache = "static";
   run.settings.sparsity_permille = 400;
   run.prompts = {{"prompt", 5}};
   run.probe_gbps = 10;
-  run.baseline = run.optimized = quiet_side();
-  run.agreement = Agreement{1, 1, 1.0, 11.0};
+  run.sides = {quiet_side({}), quiet_side({kLarosa})};
+  run.sides[1].rotation = "calibrated";
+  run.sides[1].agreement = Agreement{"baseline", 1, 1, 1.0, 11.0};
   return run;
 }
 

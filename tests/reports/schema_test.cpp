@@ -144,10 +144,10 @@ TEST(SchemaTest, FieldsAreNamedFromTheRoot) {
 
 TEST(SchemaTest, TheVersionIsComplainedOfFirst) {
   Json document = sample("compare/compare.json");
-  document["schema_version"] = 2;
+  document["schema_version"] = 1;
   document.erase("model");
   EXPECT_EQ(complaint(document, "compare"),
-            "file.json: schema_version is 2, but this report reads 1 only: use the programs of one version");
+            "file.json: schema_version is 1, but this report reads 2 only: use the programs of one version");
   EXPECT_THAT(complaint(sample("microbench/manifest.json"), "compare"),
               HasSubstr("schema is \"trisect/microbench\""));
   EXPECT_EQ(complaint(Json::array(), "compare"),

@@ -81,15 +81,13 @@ TEST(VerdictTest, ASweepIsAPriceInQuality) {
 TEST(VerdictTest, GenerationComesWithItsPrice) {
   Results results;
   results.comparisons.push_back(testing::quiet_compare());
-  testing::stretch_decode(results.comparisons[0].optimized, 0.5);
-  results.comparisons[0].optimized.quality->perplexity = 22;
-  EXPECT_THAT(verdict(results),
-              AllOf(StartsWith("Generating with tiny at 40 % sparsity, mode online, decoding ran at 2.00×"),
-                    HasSubstr("(faster)"), HasSubstr("perplexity 22.0 instead of 20.0 (+10.0 %)"),
-                    HasSubstr("1 of 1 generated texts are identical")));
-  results.comparisons[0].optimized.quality.reset();
-  EXPECT_THAT(verdict(results), HasSubstr("Its price in quality was not measured."));
-  results.comparisons[0].optimized.generations.clear();
+  testing::stretch_decode(results.comparisons[0].sides[1], 0.5);
+  results.comparisons[0].sides[1].quality->bits_per_character = 1.65;
+  EXPECT_THAT(verdict(results), AllOf(StartsWith("Writing text with tiny"), HasSubstr("larosa 1.8"),
+                                      HasSubstr("peak memory +0.0 %"), HasSubstr("+10.0 % bits per character")));
+  results.comparisons[0].sides[0].quality.reset();
+  EXPECT_THAT(verdict(results), HasSubstr("says nothing of quality"));
+  results.comparisons[0].sides[1].generations.clear();
   EXPECT_THAT(verdict(results), HasSubstr("not finished, so not compared"));
 }
 

@@ -118,11 +118,11 @@ TEST(WarningsTest, FasterThanTheMemoryIsAFault) {
 
 TEST(WarningsTest, AboutComparisons) {
   EXPECT_THAT(
-      after([](Results& r) { r.comparisons[0].baseline.generations.pop_back(); }),
+      after([](Results& r) { r.comparisons[0].sides[0].generations.pop_back(); }),
       ElementsAre(AllOf(HasSubstr("baseline side has 2 repetitions"), HasSubstr("fewer than three"))));
-  EXPECT_THAT(after([](Results& r) { r.comparisons[0].optimized.generations.clear(); }),
-              ElementsAre(HasSubstr("optimized side finished no repetition")));
-  EXPECT_THAT(after([](Results& r) { r.comparisons[0].baseline.generations[0].decode_s *= 2; }),
+  EXPECT_THAT(after([](Results& r) { r.comparisons[0].sides[1].generations.clear(); }),
+              ElementsAre(HasSubstr("larosa side finished no repetition")));
+  EXPECT_THAT(after([](Results& r) { r.comparisons[0].sides[0].generations[0].decode_s *= 2; }),
               ElementsAre(AllOf(HasSubstr("Noise"), HasSubstr("baseline"))));
 }
 
