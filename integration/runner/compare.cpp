@@ -82,14 +82,9 @@ void read_into_page_cache(const phi2::ModelSource& source) {
 struct Vocabulary {
   Model model;
   std::vector<Prompt> prompts;
-  std::string rotation_file;  ///< "" for rotations that need no text
+  std::string rotation_file{};  ///< "" for rotations that need no text
+  std::string rotation_name{};  ///< "" for the file's
 };
-
-/// Calibrates here and hands the result on in a file, so that no side's memory knows of it.
-std::string calibrate_into(const fs::path& file, const Model& model, const phi2::LarosaOptions& larosa) {
-  phi2::save_rotations(file, calibrate_by_default(model, load_weights(model), larosa));
-  return file;
-}
 
 fs::path result_path(const Arguments& arguments) {
   if (arguments.out.empty()) return arguments.json;
@@ -161,8 +156,10 @@ std::vector<Vocabulary> vocabularies_of(const Arguments& arguments, const Combin
     if (prompts.file.empty() && prompts.random_tokens == 0 && prompts.decode_text.empty() && model.tokenizer)
       prompts.file = find_questions();
     std::vector<Prompt> read = read_prompts(prompts, model, arguments.sampling.params.seed);
-    vocabularies.push_back(
-        {std::move(model), std::move(read), adapted ? arguments.adapted_rotations : arguments.larosa.file});
+    vocabularies.push_back({std::move(model),
+                            std::move(read),
+                            adapted ? arguments.adapted_rotations : arguments.larosa.file,
+                            {}});
   }
   if (asked.vocabulary && arguments.prompts.random_tokens > 0) {
     usage_error(
@@ -196,11 +193,15 @@ Json forced_json(const PromptOptions& prompts) {
           {"characters", prompts.passage_characters}};
 }
 
-/// Calibrated where no file has them, one for each vocabulary that LaRoSA runs with.
-void find_rotations(const TemporaryDirectory& temporary, const phi2::LarosaOptions& larosa, bool wanted,
-                    const char* name, Vocabulary& vocabulary) {
-  if (!wanted || rotations_need_no_text(vocabulary.model, larosa, vocabulary.rotation_file)) return;
-  vocabulary.rotation_file = calibrate_into(temporary / name, vocabulary.model, larosa);
+/// Calibrates where no file has the rotations, here, and hands them on in a file, so that no side's memory
+/// knows of it.
+void find_rotations(const fs::path& file, const phi2::LarosaOptions& larosa, Vocabulary& vocabulary) {
+  if (rotations_need_no_text(vocabulary.model, larosa, vocabulary.rotation_file)) return;
+  const phi2::Rotations rotations =
+      calibrate_by_default(vocabulary.model, load_weights(vocabulary.model), larosa);
+  phi2::save_rotations(file, rotations);
+  vocabulary.rotation_file = file;
+  vocabulary.rotation_name = default_origin(rotations);
 }
 
 ExitCode compare(const Arguments& arguments) {
@@ -243,14 +244,12 @@ ExitCode compare(const Arguments& arguments) {
   comparison.settings["forced"] = forced_json(arguments.prompts);
   comparison.settings["larosa"] = larosa_json(larosa, "", model.source.config);
   comparison.settings["patch"] = patch_json(vocabularies.back().model);
-  if (larosa) {
-    const auto wanted = [&](bool vocabulary) {
-      return std::any_of(combinations.begin(), combinations.end(),
-                         [&](const Combination& one) { return one.larosa && one.vocabulary == vocabulary; });
-    };
-    find_rotations(temporary, *larosa, wanted(false), "rotations.safetensors", vocabularies.front());
-    if (asked.vocabulary)
-      find_rotations(temporary, *larosa, wanted(true), "adapted.safetensors", vocabularies.back());
+  for (const bool adapted : {false, true}) {
+    const bool wanted =
+        std::any_of(combinations.begin(), combinations.end(),
+                    [adapted](const Combination& one) { return one.larosa && one.vocabulary == adapted; });
+    if (wanted)
+      find_rotations(temporary / (adapted ? "adapted" : "base"), *larosa, vocabularies[adapted ? 1 : 0]);
   }
   for (const Combination& combination : combinations) {
     const Vocabulary& vocabulary = vocabularies[combination.vocabulary ? 1 : 0];
@@ -259,6 +258,7 @@ ExitCode compare(const Arguments& arguments) {
                            .patch_tokenizer = combination.vocabulary ? arguments.model.patch_tokenizer : "",
                            .larosa = combination.larosa ? larosa : std::nullopt,
                            .rotation_file = combination.larosa ? vocabulary.rotation_file : "",
+                           .rotation_name = vocabulary.rotation_name,
                            .kv_cache = combination.kv_cache ? arguments.kv_cache : "static"});
     comparison.sides.push_back({.name = name_of(combination, arguments.kv_cache),
                                 .description = describe(combination, arguments, vocabulary.model, larosa),

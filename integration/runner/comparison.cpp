@@ -103,6 +103,9 @@ Agreement agreement_of(const Side& reference, const Side& side) {
 }
 
 const Side* reference_of(const Comparison& comparison, const Side& side) {
+  const bool given = std::any_of(comparison.prompts.begin(), comparison.prompts.end(),
+                                 [](const Prompt& prompt) { return !prompt.forced.empty(); });
+  if (given) return nullptr;
   for (const Side& other : comparison.sides) {
     if (other.has("larosa") || other.vocabulary != side.vocabulary) continue;
     return &other == &side ? nullptr : &other;

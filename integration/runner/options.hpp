@@ -56,8 +56,8 @@ void add_kv_cache_option(CLI::App& command, std::string& name, const char* of = 
 struct PromptOptions {
   std::optional<std::string> text;
   std::string file;
-  int random_tokens = 0;    ///< 0 means not asked for
-  std::string decode_text;  ///< file; "" means not asked for
+  int random_tokens = 0;      ///< 0 means not asked for
+  std::string decode_text{};  ///< file; "" means not asked for
   int passages = 3, passage_characters = 600;
 };
 CLI::Option* add_prompts_option(CLI::App& command, PromptOptions& options, const char* otherwise = "");

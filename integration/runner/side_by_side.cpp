@@ -33,7 +33,8 @@ void record_load(const SideProcess& process, Side& side) {
   const nlohmann::json& loaded = process.loaded();
   side.load_s = {loaded.at("load_s")};
   side.model_hash = loaded.at("hash");
-  side.rotation = loaded.at("rotation");
+  const std::string& name = process.how().rotation_name;
+  side.rotation = name.empty() || !process.how().larosa ? loaded.at("rotation").get<std::string>() : name;
   side.variants = loaded.at("variants");
   side.weight_bytes_per_token = loaded.at("weight_bytes_per_token");
   side.kv_bytes_per_token =

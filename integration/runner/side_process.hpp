@@ -19,6 +19,7 @@ struct SideSetup {
   std::string patch_tokenizer;                   ///< "" for the model's own vocabulary
   std::optional<phi2::LarosaOptions> larosa;
   std::string rotation_file;  ///< "" for random ones
+  std::string rotation_name;  ///< "" for the file's
   std::string kv_cache = "static";
 };
 

@@ -6,8 +6,8 @@
 //    "larosa": null | {"mode", "rotation", "sparsity_permille", "in_permille", "out_permille", "values",
 //    "prefill"}}
 //       {"load_s", "hash", "rotation", "variants", "peak_rss_bytes", "weight_bytes_per_token"}
-//   {"do": "generate", "ids", "forced", "max_new_tokens", "temperature", "top_p", "seed", "vocabulary", "end_of_text":
-//   id | null}
+//   {"do": "generate", "ids", "forced", "max_new_tokens", "temperature", "top_p", "seed", "vocabulary",
+//   "end_of_text": id | null}
 //       {"ids", "prefill_s", "token_s", "stages_s", "prefill_stages_s", "memory"}
 //   {"do": "evaluate", "ids"}
 //       {"tokens", "predicted", "nll", "kl_nats", "agreement"}; the last two beside the same model without

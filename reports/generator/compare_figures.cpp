@@ -190,6 +190,18 @@ std::optional<double> product_of_parts(const CompareRun& run, const Side& side) 
   return product;
 }
 
+std::optional<double> tokens_change(const CompareRun& run, const Side& side) {
+  if (!side.has(kAdaptivocab)) return 0;
+  const CompareFigures figures = figures_of(run, side);
+  const auto tokens = [&](const SideFigures& own) {
+    return own.tokens_in + (run.settings.forced_text.empty() ? 0 : own.tokens_out);
+  };
+  if (tokens(figures.baseline) <= 0 || !figures.optimized.total) return std::nullopt;
+  return tokens(figures.optimized) / tokens(figures.baseline) - 1;
+}
+
+bool is_synthetic(const Model& model) { return model.name.starts_with("synthetic:"); }
+
 std::optional<double> steps_per_1000_characters(const SideFigures& figures) {
   if (!figures.characters_out) return std::nullopt;
   return 1000 * figures.decode_steps / *figures.characters_out;

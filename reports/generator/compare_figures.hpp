@@ -44,6 +44,13 @@ std::optional<double> product_of_parts(const CompareRun& run, const Side& side);
 /// The side with one part, or null.
 const Side* alone(const CompareRun& run, const std::string& part);
 
+/// How the tokens of equal text change with a side's vocabulary: of prompts, and of answers where they were
+/// given; 0 where the vocabulary is the baseline's.
+std::optional<double> tokens_change(const CompareRun& run, const Side& side);
+
+/// Weights that never learned anything.
+bool is_synthetic(const Model& model);
+
 /// Decode steps for 1000 characters of text; empty without text.
 std::optional<double> steps_per_1000_characters(const SideFigures& figures);
 

@@ -10,16 +10,18 @@
 namespace trisect::report {
 namespace {
 
-/// Seconds of decoding for 1000 characters, or of a step where there is no text.
+/// Seconds of decoding for 1000 characters where all sides decoded the same, or of a step where each wrote
+/// its own.
 struct Unit {
   bool characters = false;
   double of(const SideFigures& figures) const { return characters ? *steps_per_1000_characters(figures) : 1; }
 };
 
 Unit unit_of(const CompareRun& run) {
-  return {std::all_of(run.sides.begin(), run.sides.end(), [&](const Side& side) {
-    return steps_per_1000_characters(figures_of(side, run.prompts.size())).has_value();
-  })};
+  return {!run.settings.forced_text.empty() &&
+          std::all_of(run.sides.begin(), run.sides.end(), [&](const Side& side) {
+            return steps_per_1000_characters(figures_of(side, run.prompts.size())).has_value();
+          })};
 }
 
 /// The baseline, each part alone, and the last side.
@@ -34,19 +36,6 @@ std::vector<const Side*> columns_of(const CompareRun& run) {
 std::string difference(double value, double base, std::string (*format)(double)) {
   const double change = value - base;
   return change == 0 ? "0" : (change > 0 ? "+" : "−") + format(std::abs(change));
-}
-
-/// Share by which tokens of equal characters fall.
-std::optional<double> tokens_change(const CompareRun& run, const Side& side) {
-  const CompareFigures figures = figures_of(run, side);
-  const auto density = [&](const SideFigures& own) -> std::optional<double> {
-    if (!own.characters_out) return std::nullopt;
-    double characters = *own.characters_out;
-    for (const Prompt& prompt : run.prompts) characters += prompt.characters.value_or(0);
-    return (own.tokens_in + own.tokens_out) / characters;
-  };
-  const auto base = density(figures.baseline), ours = density(figures.optimized);
-  return base && ours ? std::optional(*ours / *base - 1) : std::nullopt;
 }
 
 std::optional<double> memory_change(const CompareRun& run, const Side& side, double Memory::*value) {
@@ -95,7 +84,7 @@ std::string claims(const CompareRun& run) {
   }
   if (const Side* side = alone(run, kAdaptivocab)) {
     table.add({"AdaptiVocab", "25 % fewer tokens or more", change_cell(tokens_change(run, *side)),
-               "tokens of prompts and answers at equal characters"});
+               run.settings.forced_text.empty() ? "tokens of the prompts" : "tokens of the text"});
   }
   const Side& all = run.sides.back();
   if (all.parts.size() == 3) {

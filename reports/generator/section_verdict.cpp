@@ -145,7 +145,7 @@ std::string compare_sentences(const CompareRun& run) {
   return fmt::format(
       "{} with {}, as a multiple of the baseline's characters a second: {}.{}", text, escape(run.model.name),
       fmt::join(clauses, "; "),
-      run.baseline().quality ? "" : " These weights are random: this says nothing of quality.");
+      !is_synthetic(run.model) ? "" : " These weights are random: this says nothing of quality.");
 }
 
 }  // namespace

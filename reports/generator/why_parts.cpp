@@ -14,20 +14,10 @@ constexpr double kSame = 0.01;           // a change smaller than this is none
 constexpr double kWorthwhile = 0.05;     // fewer tokens than this, and a vocabulary does not fit
 constexpr double kProductMargin = 0.05;  // of a product of parts
 
-/// Tokens for 1000 characters of prompts and answers.
-std::optional<double> token_density(const CompareRun& run, const SideFigures& figures) {
-  if (!figures.characters_out) return std::nullopt;
-  double characters = *figures.characters_out;
-  for (const Prompt& prompt : run.prompts) characters += prompt.characters.value_or(0);
-  return 1000 * (figures.tokens_in + figures.tokens_out) / characters;
-}
-
-/// Share of tokens that the vocabulary saves, at equal characters.
+/// Share of the tokens of equal text that the vocabulary saves.
 std::optional<double> tokens_saved(const WhyFacts& facts) {
-  const auto base = token_density(facts.run, facts.figures.baseline);
-  const auto ours = token_density(facts.run, facts.figures.optimized);
-  if (!facts.vocabulary() || !base || !ours) return std::nullopt;
-  return 1 - *ours / *base;
+  const auto change = tokens_change(facts.run, facts.optimized);
+  return facts.vocabulary() && change ? std::optional(-*change) : std::nullopt;
 }
 
 std::optional<double> bits(const Side& side) {
@@ -123,16 +113,16 @@ Finding larger_tables(const WhyFacts& facts) {
 Finding vocabulary_fits(const WhyFacts& facts) {
   const auto saved = tokens_saved(facts);
   if (!saved || *saved < kWorthwhile) return std::nullopt;
-  return fmt::format(
-      "The adapted vocabulary wrote the same number of characters with {} fewer tokens, prompts included.",
-      percent(*saved));
+  return fmt::format("The adapted vocabulary has {} fewer tokens for the same text ({}).", percent(*saved),
+                     facts.run.settings.forced_text.empty() ? "the prompts" : escape(facts.run.settings.forced_text));
 }
 
 Finding vocabulary_misfits(const WhyFacts& facts) {
   const auto saved = tokens_saved(facts);
   if (!saved || *saved >= kWorthwhile) return std::nullopt;
   return fmt::format(
-      "The adapted vocabulary changed the number of tokens by {} only: few of its {} n-grams occur in these "
+      "The adapted vocabulary changed the number of tokens of the same text by {} only: few of its {} "
+      "n-grams occur in these "
       "texts. Is "
       "it of another domain? `phi2 adapt --held-out TEXT` says what one would save.",
       signed_percent(-*saved), facts.run.settings.patch ? facts.run.settings.patch->added : 0);

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <fstream>
+#include <set>
 
 #include "tests/cli/phi2_program.hpp"
 
@@ -44,8 +45,8 @@ TEST_F(Phi2Compare, WhatIsKept) {
   const Finished finished = compare({"--tokenizer", phi_mini(), "--larosa-sparsity", "0.5", "--repetitions",
                                      "2", "--text", text, "--text-tokens", "600", "--out", path("results")});
   ASSERT_EQ(finished.code, 0) << finished.err;
-  for (const char* word : {"Baseline", "Optimized", "Improvement", "load", "prefill", "decode", "peak",
-                           "perplexity", "(0.483 of the layers' weights)", "Agreement"}) {
+  for (const char* word : {"baseline", "larosa", "speed-up", "prefill", "decode", "peak", "bits/char",
+                           "larosa beside baseline: "}) {
     EXPECT_THAT(finished.out, HasSubstr(word));
   }
   EXPECT_TRUE(fs::is_empty(path("tmp")));
@@ -59,10 +60,17 @@ TEST_F(Phi2Compare, WhatIsKept) {
   EXPECT_EQ(json["settings"]["larosa"]["coefficient_in"], 0.8);
   EXPECT_EQ(json["settings"]["larosa"]["coefficient_out"], 1.2);
   EXPECT_NEAR(json["settings"]["larosa"]["weight_sparsity"].get<double>(), 0.967 * 0.5, 0.002);
-  EXPECT_EQ(json["settings"]["larosa"]["rotation"], "random");
+  EXPECT_EQ(json["sides"][1]["rotation"], "random");
+  EXPECT_THAT(json["sides"][1]["description"].get<std::string>(),
+              HasSubstr("(0.483 of the layers' weights)"));
   const nlohmann::json &base = json["sides"][0], &optimized = json["sides"][1];
   EXPECT_EQ(base["name"], "baseline");
-  EXPECT_EQ(optimized["name"], "optimized");
+  EXPECT_EQ(optimized["name"], "larosa");
+  EXPECT_EQ(optimized["parts"], nlohmann::json::array({"larosa"}));
+  EXPECT_TRUE(base["parts"].empty());
+  EXPECT_TRUE(base["quality"]["kl_nats"].is_null());
+  EXPECT_GT(optimized["quality"]["kl_nats"], 0);
+  EXPECT_GT(optimized["quality"]["agreement"], 0);
   for (const nlohmann::json& side : json["sides"]) {
     EXPECT_EQ(side["generations"].size(), 10);
     EXPECT_GT(side["memory"]["peak_rss_bytes"], side["memory"]["weights_bytes"]);
@@ -91,11 +99,93 @@ TEST_F(Phi2Compare, SidesThatComputeTheSameAgree) {
                                      "--repetitions", "1", "--json", path("c.json")});
   ASSERT_EQ(finished.code, 0) << finished.err;
   const nlohmann::json json = read_json(path("c.json"));
-  EXPECT_EQ(json["agreement"]["prompts"], 1);
-  EXPECT_EQ(json["agreement"]["identical"], 1);
-  EXPECT_EQ(json["agreement"]["equal_id_fraction"], 1.0);
-  EXPECT_EQ(json["agreement"]["mean_common_prefix"], 8.0);
+  const nlohmann::json& agreement = json["sides"][1]["agreement"];
+  EXPECT_EQ(agreement["with"], "baseline");
+  EXPECT_EQ(agreement["prompts"], 1);
+  EXPECT_EQ(agreement["identical"], 1);
+  EXPECT_EQ(agreement["equal_id_fraction"], 1.0);
+  EXPECT_EQ(agreement["mean_common_prefix"], 8.0);
   EXPECT_TRUE(json["sides"][0]["quality"].is_null());
+}
+
+TEST_F(Phi2Compare, EveryCombinationOfGivenText) {
+  // One thread: eight teams in turn wait for each other more than they work.
+  const Finished finished = phi2({"compare",
+                                  "--threads",
+                                  "1",
+                                  "--larosa-sparsity",
+                                  "0.5",
+                                  "--kv-cache",
+                                  "vattention",
+                                  "--patch-tokenizer",
+                                  "phi-mini-sqlite",
+                                  "--decode-text",
+                                  source("integration/texts/domain.txt"),
+                                  "--passages",
+                                  "1",
+                                  "--passage-characters",
+                                  "90",
+                                  "--repetitions",
+                                  "1",
+                                  "--text-tokens",
+                                  "40",
+                                  "--out",
+                                  path("results")},
+                                 setting());
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const nlohmann::json json = read_json(path("results/compare.json"));
+  EXPECT_EQ(json["settings"]["forced"]["text"], "domain.txt");
+  EXPECT_EQ(json["settings"]["context"], 512);
+  ASSERT_EQ(json["sides"].size(), 8);
+  std::set<std::string> names;
+  const nlohmann::json& base = json["sides"][0];
+  for (const nlohmann::json& side : json["sides"]) {
+    const std::string name = side["name"];
+    names.insert(name);
+    const auto has = [&](const char* part) { return name.find(part) != name.npos; };
+    const nlohmann::json& one = side["generations"][0];
+    EXPECT_EQ(one["text"], base["generations"][0]["text"]) << name << " decodes the same characters";
+    EXPECT_EQ(one["tokens_out"] < base["generations"][0]["tokens_out"], has("adaptivocab")) << name;
+    EXPECT_EQ(side["memory"]["kv_bytes"] < base["memory"]["kv_bytes"], has("vattention")) << name;
+    EXPECT_GE(side["memory"]["kv_bytes"], side["memory"]["kv_used_bytes"]) << name;
+    EXPECT_GT(side["memory"]["kv_used_bytes"], 0) << name;
+    EXPECT_EQ(side["memory"]["rotations_bytes"] > 0, has("larosa")) << name;
+    EXPECT_EQ(side["quality"]["perplexity"].is_null(), has("adaptivocab")) << name;
+    EXPECT_EQ(side["quality"]["kl_nats"].is_null(), !has("larosa")) << name;
+    EXPECT_TRUE(side["agreement"].is_null()) << name << ": ids were given";
+  }
+  EXPECT_EQ(names.size(), 8);
+  const auto bits = [&](std::size_t side) { return json["sides"][side]["quality"]["bits_per_character"]; };
+  EXPECT_EQ(bits(0), bits(2)) << "where keys and values lie changes no prediction";
+}
+
+TEST_F(Phi2Compare, GroupsTakeTurnsWithTheBaseline) {
+  const Finished finished =
+      compare({"--threads", "1", "--larosa-sparsity", "0.5", "--kv-cache", "paged", "--at-once", "2",
+               "--repetitions", "2", "--only", "larosa,larosa+paged,paged", "--json", path("c.json")});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const nlohmann::json json = read_json(path("c.json"));
+  ASSERT_EQ(json["sides"].size(), 4);
+  EXPECT_EQ(json["probe_gbps"].size(), 4);
+  const auto repetitions = [&](std::size_t side) {
+    std::vector<int> found;
+    for (const nlohmann::json& one : json["sides"][side]["generations"]) found.push_back(one["repetition"]);
+    return found;
+  };
+  EXPECT_EQ(repetitions(0), (std::vector{0, 1, 2, 3}));
+  EXPECT_EQ(repetitions(1), (std::vector{0, 1}));
+  EXPECT_EQ(repetitions(3), (std::vector{2, 3}));
+}
+
+TEST_F(Phi2Compare, OptionsThatCannotBe) {
+  expect_complaint(compare({}), 2, "something to compare with");
+  expect_complaint(compare({"--larosa-sparsity", "0.4", "--only", "adaptivocab"}), 2, "baseline, larosa");
+  expect_complaint(compare({"--larosa-sparsity", "0.4", "--only", "baseline"}), 2, "nothing to compare");
+  expect_complaint(compare({"--larosa-sparsity", "0.4", "--decode-text", write("short.txt", "too short"),
+                            "--tokenizer", phi_mini()}),
+                   2, "too few");
+  expect_complaint(compare({"--larosa-sparsity", "0.4", "--decode-text", "x", "--prompt-tokens", "3"}), 2,
+                   "--prompt-tokens");
 }
 
 TEST_F(Phi2Compare, TheReportReadsIt) {
@@ -103,7 +193,7 @@ TEST_F(Phi2Compare, TheReportReadsIt) {
   const Finished report = phi2({"--input", path("results"), "--output", path("report.md")},
                                {.program = TRISECT_BIN_DIR "/report"});
   EXPECT_EQ(report.code, 0) << report.err;
-  EXPECT_THAT(read_file(path("report.md")), HasSubstr("Improvement"));
+  EXPECT_THAT(read_file(path("report.md")), HasSubstr("larosa beside the baseline"));
 }
 
 TEST_F(Phi2Compare, InterruptedKeepsCompleteRepetitions) {
@@ -113,7 +203,7 @@ TEST_F(Phi2Compare, InterruptedKeepsCompleteRepetitions) {
   program.send(SIGINT);
   const Finished finished = program.finish();
   expect_complaint({finished.code, "", finished.err.substr(finished.err.find("phi2: "))}, 130, "interrupted");
-  EXPECT_THAT(finished.out, HasSubstr("Improvement"));
+  EXPECT_THAT(finished.out, HasSubstr("speed-up"));
   const nlohmann::json json = read_json(path("c.json"));
   EXPECT_EQ(json["interrupted"], true);
   EXPECT_GE(json["sides"][0]["generations"].size(), 2);
@@ -147,7 +237,7 @@ TEST_F(Phi2Compare, ASideThatDiesIsNamed) {
   kill(workers[1], SIGKILL);
   const Finished finished = program.finish();
   expect_complaint({finished.code, "", finished.err.substr(finished.err.find("phi2: "))}, 3,
-                   "the optimized process was ended by signal 9");
+                   "the larosa process was ended by signal 9");
   EXPECT_EQ(read_json(path("c.json"))["interrupted"], true);
 }
 

@@ -20,10 +20,9 @@ using ::testing::StartsWith;
 
 Results golden_results() {
   const auto directory = testing::golden_directory();
-  return read_results(
-      {directory / "microbench", directory / "compare", directory / "sweep", directory / "trace",
-       directory / "vocabulary"},
-      directory);
+  return read_results({directory / "microbench", directory / "compare", directory / "sweep",
+                       directory / "trace", directory / "vocabulary"},
+                      directory);
 }
 
 TEST(GoldenTest, TheReportIsTheCommittedOne) {
@@ -57,7 +56,8 @@ TEST(GoldenTest, WarningsComeBeforeTheTables) {
 TEST(GoldenTest, HostileTextsStayText) {
   Results results = golden_results();
   results.comparisons[0].model.name = "<script>`x`|";
-  results.comparisons[0].optimized.generations[0].text = "</td></table>\n\n# heading";
+  results.comparisons[0].sides[1].name = results.comparisons[0].sides[1].agreement->with = "<script>`x`|";
+  results.comparisons[0].sides[1].generations[0].text = "</td></table>\n\n# heading";
   results.runs[0].rows[0].reason = "a\n|b";
   results.sweeps[0].model.name = results.sweeps[0].text = "<script>`x`|";
   results.sweeps[0].rotation_origins = {"<script>"};

@@ -198,13 +198,18 @@ TEST_F(ReadTest, TheSameBenchmarkTwice) {
 TEST_F(ReadTest, ComparisonsThatContradictThemselves) {
   const fs::path file = compare / "compare.json";
   edit(file, [](Json& json) { std::swap(json["sides"][0], json["sides"][1]); });
-  EXPECT_THAT(complaint({compare}), HasSubstr("compare.json: sides: the first must be the baseline, which has no parts; this is larosa"));
+  EXPECT_THAT(
+      complaint({compare}),
+      HasSubstr("compare.json: sides: the first must be the baseline, which has no parts; this is larosa"));
   edit(file, [](Json& json) { std::swap(json["sides"][0], json["sides"][1]); });
   edit(file, [](Json& json) { json["sides"][1]["parts"] = Json::array(); });
   EXPECT_THAT(complaint({compare}), HasSubstr("larosa has no parts"));
   edit(file, [](Json& json) { json["sides"].erase(json["sides"].begin() + 1, json["sides"].end()); });
   EXPECT_THAT(complaint({compare}), HasSubstr("sides: 1, but a comparison has two or more"));
-  edit(file, [](Json& json) { json["sides"].push_back(json["sides"][0]); json["sides"][1]["parts"] = {"larosa"}; });
+  edit(file, [](Json& json) {
+    json["sides"].push_back(json["sides"][0]);
+    json["sides"][1]["parts"] = {"larosa"};
+  });
   edit(file, [](Json& json) { json["sides"][0]["generations"][0]["prompt"] = 7; });
   EXPECT_THAT(complaint({compare}), HasSubstr("of prompt 7, but there are 2 prompts"));
 }

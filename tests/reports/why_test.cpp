@@ -90,7 +90,8 @@ TEST_F(WhyTest, FewerSteps) {
   run.sides[1] = testing::quiet_side({kAdaptivocab});
   repeat(run.sides[0], 50);
   repeat(run.sides[1], 100);
-  EXPECT_THAT(apply(why::fewer_steps), Optional(AllOf(HasSubstr("100 decode steps instead of 200"), HasSubstr("-50.0 %"))));
+  EXPECT_THAT(apply(why::fewer_steps),
+              Optional(AllOf(HasSubstr("100 decode steps instead of 200"), HasSubstr("-50.0 %"))));
 }
 
 TEST_F(WhyTest, KvCostsNoTime) {
@@ -102,11 +103,12 @@ TEST_F(WhyTest, KvCostsNoTime) {
 TEST_F(WhyTest, PartsTogether) {
   EXPECT_EQ(apply(why::parts_together), std::nullopt);
   // The combination is judged: it is the second side, its parts follow.
-  run.sides = {testing::quiet_side({}), testing::quiet_side({kLarosa, kVattention}), testing::quiet_side({kLarosa}),
-               testing::quiet_side({kVattention})};
-  EXPECT_THAT(apply(why::parts_together), Optional(AllOf(HasSubstr("100 %"), HasSubstr("multiply"))));
+  run.sides = {testing::quiet_side({}), testing::quiet_side({kLarosa, kVattention}),
+               testing::quiet_side({kLarosa}), testing::quiet_side({kVattention})};
+  EXPECT_THAT(apply(why::parts_together), Optional(AllOf(HasSubstr("100.0 %"), HasSubstr("multiply"))));
   for (Generation& generation : run.sides[2].generations) generation.tokens_out *= 2;
-  EXPECT_THAT(apply(why::parts_together), Optional(AllOf(HasSubstr("50.0 % of it"), HasSubstr("cannot take again"))));
+  EXPECT_THAT(apply(why::parts_together),
+              Optional(AllOf(HasSubstr("50.0 % of it"), HasSubstr("cannot take again"))));
   for (Generation& generation : run.sides[1].generations) generation.tokens_out *= 3;
   EXPECT_THAT(apply(why::parts_together), Optional(HasSubstr("no effect that is known")));
 }
@@ -133,8 +135,13 @@ TEST_F(WhyTest, Vocabulary) {
   repeat(run.sides[1], 50);
   EXPECT_THAT(apply(why::vocabulary_misfits), Optional(AllOf(HasSubstr("0.0 %"), HasSubstr("10 n-grams"))));
   EXPECT_EQ(apply(why::vocabulary_fits), std::nullopt);
-  repeat(run.sides[1], 100);
-  EXPECT_THAT(apply(why::vocabulary_fits), Optional(HasSubstr("50.0 % fewer tokens")));
+  for (Generation& generation : run.sides[1].generations) generation.tokens_in = 4;
+  EXPECT_THAT(apply(why::vocabulary_fits),
+              Optional(AllOf(HasSubstr("20.0 % fewer tokens"), HasSubstr("prompts"))));
+  run.settings.forced_text = "t.txt";
+  for (Generation& generation : run.sides[1].generations) generation.tokens_out = 4;
+  EXPECT_THAT(apply(why::vocabulary_fits),
+              Optional(AllOf(HasSubstr("50.0 % fewer tokens"), HasSubstr("t.txt"))));
   EXPECT_EQ(apply(why::vocabulary_misfits), std::nullopt);
   run.sides[1].memory->weights += 1e6;
   EXPECT_THAT(apply(why::larger_tables), Optional(AllOf(HasSubstr("10 new tokens"), HasSubstr("1.00 MB"))));
@@ -145,7 +152,8 @@ TEST_F(WhyTest, BitsOfVocabulary) {
   run.sides[1] = testing::quiet_side({kAdaptivocab});
   run.settings.patch = Settings::Patch{10, 0, 110, false};
   run.sides[1].quality->bits_per_character = 1.8;
-  EXPECT_THAT(apply(why::bits_of_vocabulary), Optional(AllOf(HasSubstr("+20.0 %"), HasSubstr("fine-tuning"))));
+  EXPECT_THAT(apply(why::bits_of_vocabulary),
+              Optional(AllOf(HasSubstr("+20.0 %"), HasSubstr("fine-tuning"))));
   run.settings.patch->tuned = true;
   EXPECT_THAT(apply(why::bits_of_vocabulary), Optional(HasSubstr("more training")));
 }
