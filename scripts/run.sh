@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh [OUTPUT DIRECTORY]: builds, benchmarks LaRoSA and vAttention at phi-2's shapes, compares generation with and
-# without LaRoSA on the embedded phi-mini, measures phi-mini's quality at a row of sparsities, serves traces of requests
+# run.sh [OUTPUT DIRECTORY]: builds, benchmarks LaRoSA and vAttention at phi-2's shapes, compares every combination of
+# LaRoSA, vAttention and AdaptiVocab on the embedded phi-mini, measures phi-mini's quality at a row of sparsities, serves traces of requests
 # on every KV cache, compares phi-mini's vocabulary with an adapted one, and writes the report. Takes some twelve minutes
 # on two cores.
 set -euo pipefail
@@ -15,10 +15,12 @@ step() { printf '\n== %s\n' "$*" >&2; }
 step "1/6 kernels: LaRoSA and vAttention at phi-2's shapes"
 device=cpu
 if compgen -G '/dev/nvidia[0-9]' >/dev/null; then device=all; fi
-$bin/microbench --shapes=phi2 --device=$device --benchmark_filter='^(larosa|vattention|dense/copy)/' --out="$out/microbench"
+$bin/microbench --shapes=phi2 --device=$device --benchmark_filter='^(larosa|vattention|dense/(copy|gemv|layernorm|gelu))/' --out="$out/microbench"
 
-step "2/6 generation: phi-mini with and without LaRoSA"
-$bin/phi2 compare --larosa-sparsity 0.4 --out "$out/compare"
+step "2/6 generation: phi-mini with every combination of the three"
+# One thread, as below.
+$bin/phi2 compare --threads 1 --larosa-sparsity 0.4 --kv-cache vattention --patch-tokenizer phi-mini-sqlite \
+  --decode-text integration/texts/domain.txt --out "$out/compare"
 
 step "3/6 quality: phi-mini with every mode and rotation at five sparsities"
 mkdir -p "$out/sweep"

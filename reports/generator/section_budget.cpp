@@ -11,6 +11,7 @@ namespace trisect::report {
 namespace {
 
 constexpr double kCloses = 0.10;
+constexpr char kGemv[] = "dense/gemv";
 
 /// A kernel of the dense decode step.
 struct Kernel {
@@ -23,15 +24,15 @@ struct Kernel {
 std::vector<Kernel> kernels_of(const Model& model) {
   return {{"norm", "dense/layernorm", model.layers + 1, {{"rows", 1}, {"n", model.hidden}}},
           {"in_product",
-           "dense/gemv",
+           kGemv,
            model.layers,
            {{"in", model.hidden}, {"out", 3 * model.hidden + model.intermediate}}},
           {"gelu", "dense/gelu", model.layers, {{"rows", 1}, {"n", model.intermediate}}},
           {"out_product",
-           "dense/gemv",
+           kGemv,
            model.layers,
            {{"in", model.hidden + model.intermediate}, {"out", model.hidden}}},
-          {"head", "dense/gemv", 1, {{"in", model.hidden}, {"out", model.vocab}}}};
+          {"head", kGemv, 1, {{"in", model.hidden}, {"out", model.vocab}}}};
 }
 
 /// The row of the variant that the side ran.
@@ -39,7 +40,7 @@ const Row* row_of(const Results& results, const CompareRun& run, const Kernel& k
   const auto variant = run.baseline().variants.find(kernel.op);
   for (const Row* row : results.rows()) {
     if (row->op != kernel.op || !row->time_ns || row->device != run.settings.device) continue;
-    if (row->dtype != "f32" && row->dtype != run.settings.dtype) continue;
+    if (kernel.op == std::string_view(kGemv) && row->dtype != run.settings.dtype) continue;
     if (variant != run.baseline().variants.end() && row->variant != variant->second) continue;
     if (variant == run.baseline().variants.end() && row->variant == "ref") continue;
     const bool fits = std::all_of(kernel.problem.begin(), kernel.problem.end(),
@@ -94,7 +95,7 @@ std::string kernels_budget(const CompareRun& run, const Results& results) {
     const Row* row = row_of(results, run, kernel);
     const double stage = stage_s(run.baseline(), kernel.stage);
     if (row == nullptr) {
-      if (kernel.op != std::string("dense/gemv")) continue;  // the small ones may be missing
+      if (kernel.op != std::string_view(kGemv)) continue;  // the small ones may be missing
       return "";
     }
     const double all = scaled_s(*row, run, kernel.times);
