@@ -25,6 +25,7 @@ Json to_json(const GenerationRecord& record) {
           {"prefill_s", record.prefill_s},
           {"decode_s", sum(record.token_s)},
           {"token_s", record.token_s},
+          {"stages_s", stages_json(record.decode_stages)},
           {"ids", record.ids},
           {"text", record.text}};
 }
@@ -65,7 +66,6 @@ Json to_json(const Comparison& comparison, const Side& side) {
           {"load_s", side.load_s},
           {"generations", generations},
           {"memory", side.memory},
-          {"stages_s", stages_json(side.decode_stages)},
           {"prefill_stages_s", stages_json(side.prefill_stages)},
           {"decode_steps", side.decode_steps},
           {"weight_bytes_per_token", side.weight_bytes_per_token},

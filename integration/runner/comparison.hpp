@@ -20,6 +20,7 @@ struct GenerationRecord {
   std::vector<double> token_s;
   std::vector<std::int32_t> ids;
   std::string text;
+  StageSeconds decode_stages{};
 };
 
 struct QualityRecord {
@@ -40,7 +41,7 @@ struct Side {
   std::vector<double> load_s{};  ///< one entry, or none before it was loaded
   std::vector<GenerationRecord> generations{};
   Json memory{};  ///< memory_json(), or null
-  StageSeconds decode_stages{}, prefill_stages{};
+  StageSeconds prefill_stages{};
   std::size_t decode_steps = 0;
   double weight_bytes_per_token = 0, kv_bytes_per_token = 0;
   std::optional<QualityRecord> quality{};

@@ -56,9 +56,9 @@ void measure_one(SideProcess& process, Side& side, const SamplingOptions& sampli
                           .prefill_s = answer.at("prefill_s"),
                           .token_s = answer.at("token_s"),
                           .ids = answer.at("ids"),
-                          .text = {}};
+                          .text = {},
+                          .decode_stages = answer.at("stages_s")};
   if (process.tokenizer() != nullptr) record.text = process.tokenizer()->decode(record.ids);
-  add(side.decode_stages, answer.at("stages_s"));
   add(side.prefill_stages, answer.at("prefill_stages_s"));
   side.decode_steps += record.token_s.size();
   side.memory = answer.at("memory");

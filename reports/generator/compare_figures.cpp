@@ -107,9 +107,6 @@ SideFigures figures_of(const Side& side, std::size_t prompts) {
   return figures;
 }
 
-namespace {
-
-/// Without the repetitions that the other has not.
 Side common(const Side& side, const Side& other) {
   std::set<int> there;
   for (const Generation& generation : other.generations) there.insert(generation.repetition);
@@ -117,6 +114,8 @@ Side common(const Side& side, const Side& other) {
   std::erase_if(both.generations, [&](const Generation& one) { return !there.contains(one.repetition); });
   return both;
 }
+
+namespace {
 
 /// Characters, or tokens where there is no text, and seconds of a repetition.
 struct Written {
@@ -210,8 +209,10 @@ std::optional<double> steps_per_1000_characters(const SideFigures& figures) {
 std::vector<std::string> stages_of(const CompareRun& run) {
   std::set<std::string> present;
   for (const Side& side : run.sides) {
-    for (const auto& [stage, time] : side.stages_s) {
-      if (time > 0) present.insert(stage);
+    for (const Generation& generation : side.generations) {
+      for (const auto& [stage, time] : generation.stages_s) {
+        if (time > 0) present.insert(stage);
+      }
     }
   }
   std::vector<std::string> ordered;
@@ -223,17 +224,27 @@ std::vector<std::string> stages_of(const CompareRun& run) {
 }
 
 double stage_s(const Side& side, const std::string& stage) {
-  const auto found = side.stages_s.find(stage);
-  return found == side.stages_s.end() || side.decode_steps == 0 ? 0 : found->second / side.decode_steps;
+  double total = 0;
+  std::size_t steps = 0;
+  for (const Generation& generation : side.generations) {
+    const auto found = generation.stages_s.find(stage);
+    total += found == generation.stages_s.end() ? 0 : found->second;
+    steps += generation.token_s.size();
+  }
+  return steps == 0 ? 0 : total / static_cast<double>(steps);
 }
 
 double overhead_s(const Side& side) { return stages(side, {"rotate", "select", "scatter"}); }
 double products_s(const Side& side) { return stages(side, {"in_product", "out_product"}); }
 
 double all_stages_s(const Side& side) {
+  std::set<std::string> stages;
+  for (const Generation& generation : side.generations) {
+    for (const auto& [stage, time] : generation.stages_s) stages.insert(stage);
+  }
   double total = 0;
-  for (const auto& [stage, time] : side.stages_s) total += time;
-  return side.decode_steps == 0 ? 0 : total / side.decode_steps;
+  for (const std::string& stage : stages) total += stage_s(side, stage);
+  return total;
 }
 
 }  // namespace trisect::report

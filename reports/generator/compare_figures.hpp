@@ -62,6 +62,9 @@ std::optional<double> kv_bytes_per_1000_characters(const Side& side, const SideF
 /// later versions come last.
 std::vector<std::string> stages_of(const CompareRun& run);
 
+/// Without the repetitions that the other has not: what is compared must have met the same machine.
+Side common(const Side& side, const Side& other);
+
 /// Seconds per decode step; 0 for a stage that the side does not have.
 double stage_s(const Side& side, const std::string& stage);
 

@@ -40,7 +40,8 @@ Generation read_generation(const Json& json) {
           json.at("decode_s"),
           json.at("token_s").get<std::vector<double>>(),
           json.at("text"),
-          known_number(json.value("characters_out", Json()))};
+          known_number(json.value("characters_out", Json())),
+          json.at("stages_s").get<std::map<std::string, double>>()};
 }
 
 Side read_side(const Json& json) {
@@ -58,8 +59,6 @@ Side read_side(const Json& json) {
                memory.at("kv_bytes"),       memory.at("scratch_bytes"), memory.at("kv_reserved_bytes"),
                memory.at("kv_used_bytes")};
   }
-  side.stages_s = json.at("stages_s").get<std::map<std::string, double>>();
-  side.decode_steps = json.at("decode_steps");
   side.weight_bytes_per_token = json.at("weight_bytes_per_token");
   side.kv_bytes_per_token = known_number(json.value("kv_bytes_per_token", Json()));
   if (const auto& quality = json.at("quality"); !quality.is_null()) {
@@ -106,7 +105,12 @@ CompareRun read_compare(const std::filesystem::path& directory,
   for (const auto& value : json.at("probe_gbps")) {
     if (const auto gbps = known_number(value)) probes.push_back(*gbps);
   }
-  if (!probes.empty()) run.probe_gbps = summarize(probes).median;
+  if (!probes.empty()) {
+    run.probe_gbps = summarize(probes).median;
+    double seconds = 0;  // for a gigabyte in each
+    for (const double gbps : probes) seconds += gbps > 0 ? 1 / gbps : 0;
+    if (seconds > 0) run.mean_probe_gbps = static_cast<double>(probes.size()) / seconds;
+  }
 
   for (const auto& side : json.at("sides")) run.sides.push_back(read_side(side));
   if (run.sides.size() < 2)

@@ -145,7 +145,8 @@ struct Generation {
   double prefill_s = 0, decode_s = 0;
   std::vector<double> token_s;
   std::string text;
-  std::optional<double> characters_out{};  ///< of files that count them
+  std::optional<double> characters_out{};    ///< of files that count them
+  std::map<std::string, double> stages_s{};  ///< over its decode steps
 };
 
 struct Memory {
@@ -181,8 +182,6 @@ struct Side {
   std::vector<double> load_s;
   std::vector<Generation> generations;
   std::optional<Memory> memory;
-  std::map<std::string, double> stages_s;  ///< over all decode steps
-  int decode_steps = 0;
   double weight_bytes_per_token = 0;
   std::optional<double> kv_bytes_per_token;
   std::optional<Quality> quality;
@@ -200,6 +199,9 @@ struct CompareRun {
   Settings settings;
   std::vector<Prompt> prompts;
   std::optional<double> probe_gbps;  ///< median of the probes
+  /// Harmonic mean of them: what reads memory takes as long in a machine that always has this as it took here
+  /// on average.
+  std::optional<double> mean_probe_gbps;
   /// The baseline first; two or more. A side may have repetitions that others have not: those of two sides
   /// are compared where both have them.
   std::vector<Side> sides;

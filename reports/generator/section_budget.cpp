@@ -54,8 +54,8 @@ const Row* row_of(const Results& results, const CompareRun& run, const Kernel& k
 /// slow memory.
 double scaled_s(const Row& row, const CompareRun& run, int times) {
   const double seconds = row.time_ns->median * 1e-9 * times;
-  const bool scales = row.weights == "cold" && row.probe_gbps && run.probe_gbps && *run.probe_gbps > 0;
-  return scales ? seconds * *row.probe_gbps / *run.probe_gbps : seconds;
+  const bool scales = row.weights == "cold" && row.probe_gbps && run.mean_probe_gbps;
+  return scales ? seconds * *row.probe_gbps / *run.mean_probe_gbps : seconds;
 }
 
 std::string closes(double explained, double measured) {
@@ -69,7 +69,7 @@ std::string stages_budget(const CompareRun& run) {
   Table table({{"a decode step", kLeft}, {"stages together"}, {"measured"}, {"explained"}});
   for (const Side& side : run.sides) {
     const auto steps = figures_of(side, run.prompts.size());
-    if (!steps.decode || steps.decode_steps <= 0 || side.stages_s.empty()) continue;
+    if (!steps.decode || all_stages_s(side) <= 0) continue;
     // Means on both sides: the stages are known as sums only.
     double measured = 0, count = 0;
     for (const Generation& generation : side.generations) {

@@ -110,9 +110,11 @@ std::string attribution_section(const CompareRun& run) {
   Table table(std::move(columns));
   const auto line = [&](const std::string& name, auto value, std::string (*format)(double)) {
     std::vector<std::string> cells = {name};
-    const double base = value(*sides.front());
-    for (const Side* side : sides)
-      cells.push_back(side->parts.empty() ? format(base) : difference(value(*side), base, format));
+    for (const Side* side : sides) {
+      cells.push_back(side->parts.empty()
+                          ? format(value(*side))
+                          : difference(value(*side), value(common(run.baseline(), *side)), format));
+    }
     table.add(std::move(cells));
   };
   const auto scale = [&](const Side& side) { return unit.of(figures_of(side, run.prompts.size())); };

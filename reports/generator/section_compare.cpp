@@ -93,6 +93,14 @@ std::string time_table(const CompareRun& run) {
       "baseline's (tokens, where there is no text), paired by repetition, with the interval of 99 %.";
   if (run.probe_gbps)
     text += fmt::format(" Read bandwidth of the machine in this run: {} GB/s.", number(*run.probe_gbps));
+  const bool groups = std::any_of(run.sides.begin(), run.sides.end(), [&](const Side& side) {
+    return side.generations.size() < run.baseline().generations.size();
+  });
+  if (groups)
+    text +=
+        " Not all sides fit into memory at once: groups of them took turns with the baseline, and the times "
+        "of two "
+        "groups may be of two states of the machine. Speed-ups are of one group, and comparable.";
   return text + "\n\n";
 }
 
@@ -119,7 +127,9 @@ std::string memory_table(const CompareRun& run) {
   return table.markdown() +
          "The peak is the process's, by the system's account. Reserved is address space; committed has "
          "memory behind "
-         "it. Everything else: the program, its libraries, and what loading needed for a moment.\n\n";
+         "it. Everything else: the program, its libraries, and what loading needed for a moment, less what "
+         "was "
+         "allocated and never touched, as scratch for longer prompts.\n\n";
 }
 
 std::string agreement_cell(const Side& side) {
@@ -173,7 +183,7 @@ std::vector<const Side*> explained(const CompareRun& run) {
 std::string why_lines(const CompareRun& run, const std::vector<Layer>& layers) {
   std::string text = "### Why\n\n";
   for (const Side* side : explained(run)) {
-    const WhyFacts facts{run, *side, figures_of(run, *side), layers};
+    const WhyFacts facts(run, *side, layers);
     text += fmt::format("#### {} beside the baseline\n\n", escape(side->name));
     for (const Question& question : questions()) {
       std::string lines;

@@ -14,14 +14,24 @@
 namespace trisect::report {
 
 struct WhyFacts {
+  WhyFacts(const CompareRun& compared, const Side& side, const std::vector<Layer>& measured)
+      : run(compared),
+        optimized(side),
+        figures(figures_of(compared, side)),
+        layers(measured),
+        base_(common(compared.baseline(), side)) {}
+
   const CompareRun& run;
   const Side& optimized;  ///< one of the run's
   CompareFigures figures;
   const std::vector<Layer>& layers;  ///< of the microbenchmarks in the same report; may be empty
 
-  const Side& baseline() const { return run.baseline(); }
+  const Side& baseline() const { return base_; }  ///< in the repetitions of `optimized`
   bool larosa() const { return optimized.has(kLarosa); }
   bool vocabulary() const { return optimized.has(kAdaptivocab); }
+
+ private:
+  Side base_;
 };
 using Finding = std::optional<std::string>;
 

@@ -17,7 +17,8 @@ CompareRun step() {
   CompareRun run = testing::quiet_compare();
   for (Side& side : run.sides) {
     side.variants = {{"dense/gemv", "fast"}};
-    side.stages_s = {{"in_product", 0.015}, {"out_product", 0.009}, {"head", 0.003}, {"attention", 0.003}};
+    testing::set_stages(
+        side, {{"in_product", 0.015}, {"out_product", 0.009}, {"head", 0.003}, {"attention", 0.003}});
   }
   return run;
 }
@@ -41,16 +42,17 @@ TEST(BudgetTest, ClosesWhereKernelsExplainTheStages) {
 
 TEST(BudgetTest, KernelsAreScaledToTheBandwidthOfTheRun) {
   CompareRun run = step();
-  run.probe_gbps = 5;  // of 10 beside the kernels
+  run.mean_probe_gbps = 5;  // of 10 beside the kernels
   EXPECT_THAT(budget_section(run, kernels(125, 75, 50)), HasSubstr("900 µs of 900 µs"));
 }
 
 TEST(BudgetTest, SaysWhatIsMissing) {
   CompareRun run = step();
   EXPECT_THAT(budget_section(run, Results{}), HasSubstr("not among the microbenchmarks"));
-  for (Side& side : run.sides) side.stages_s["head"] /= 3;  // now 67 us of a step are in no stage
+  for (Side& side : run.sides)
+    testing::set_stage(side, "head", 0.001);  // now 67 us of a step are in no stage
   EXPECT_THAT(budget_section(run, Results{}), HasSubstr("93.3 %"));
-  for (Side& side : run.sides) side.stages_s.clear();
+  for (Side& side : run.sides) testing::set_stages(side, {});
   EXPECT_EQ(budget_section(run, Results{}), "");
 }
 

@@ -101,9 +101,10 @@ TEST(CompareFiguresTest, ProductOfParts) {
 TEST(CompareFiguresTest, StagesInOrderWithoutEmptyOnes) {
   CompareRun run;
   run.sides.resize(2);
-  run.sides[0].decode_steps = 2;
-  run.sides[0].stages_s = {{"head", 1}, {"in_product", 2}, {"scatter", 0}};
-  run.sides[1].stages_s = {{"rotate", 1}, {"a_new_stage", 1}};
+  run.sides[0].generations.push_back({0, 0, 1, 3, 1, 2, {1, 1}, ""});
+  run.sides[0].generations[0].stages_s = {{"head", 1}, {"in_product", 2}, {"scatter", 0}};
+  run.sides[1].generations.push_back({0, 0, 1, 1, 1, 0, {}, ""});
+  run.sides[1].generations[0].stages_s = {{"rotate", 1}, {"a_new_stage", 1}};
   EXPECT_EQ(stages_of(run), (std::vector<std::string>{"rotate", "in_product", "head", "a_new_stage"}));
   EXPECT_DOUBLE_EQ(stage_s(run.sides[0], "head"), 0.5);
   EXPECT_DOUBLE_EQ(all_stages_s(run.sides[0]), 1.5);

@@ -76,6 +76,19 @@ inline Results results_of(std::vector<Row> rows) {
   return results;
 }
 
+/// Seconds over all generations, in equal parts.
+inline void set_stages(Side& side, const std::map<std::string, double>& totals) {
+  for (Generation& generation : side.generations) {
+    generation.stages_s.clear();
+    for (const auto& [stage, total] : totals)
+      generation.stages_s[stage] = total / static_cast<double>(side.generations.size());
+  }
+}
+inline void set_stage(Side& side, const std::string& stage, double total) {
+  for (Generation& generation : side.generations)
+    generation.stages_s[stage] = total / static_cast<double>(side.generations.size());
+}
+
 /// Three repetitions of one prompt, ten decode steps each, a millisecond a step after a prefill of one.
 inline Side quiet_side() {
   Side side;
@@ -84,8 +97,7 @@ inline Side quiet_side() {
     side.generations.push_back({0, repetition, 5, 11, 0.001, 0.01, std::vector<double>(10, 0.001), "text"});
   }
   side.memory = Memory{100e6, 80e6, 0, 1e6, 1e6, 1e6, 0.5e6};
-  side.stages_s = {{"in_product", 0.015}, {"out_product", 0.009}, {"attention", 0.006}};
-  side.decode_steps = 30;
+  set_stages(side, {{"in_product", 0.015}, {"out_product", 0.009}, {"attention", 0.006}});
   side.weight_bytes_per_token = 9e6;  // 9 GB/s of a probe of 10
   side.quality = Quality{"general.txt", 100, 20.0, 1.5, {}, {}};
   return side;
@@ -113,7 +125,7 @@ inline CompareRun quiet_compare() {
   run.settings.kv_cache = "static";
   run.settings.sparsity_permille = 400;
   run.prompts = {{"prompt", 5}};
-  run.probe_gbps = 10;
+  run.probe_gbps = run.mean_probe_gbps = 10;
   run.sides = {quiet_side({}), quiet_side({kLarosa})};
   run.sides[1].rotation = "calibrated";
   run.sides[1].agreement = Agreement{"baseline", 1, 1, 1.0, 11.0};

@@ -20,7 +20,8 @@ using ::testing::Optional;
 class WhyTest : public ::testing::Test {
  protected:
   Finding apply(Finding (*rule)(const WhyFacts&)) const {
-    return rule({run, run.sides[1], figures_of(run, run.sides[1]), layers_of(results)});
+    const std::vector<Layer> layers = layers_of(results);
+    return rule(WhyFacts(run, run.sides[1], layers));
   }
 
   CompareRun run = testing::quiet_compare();
@@ -74,14 +75,14 @@ TEST_F(WhyTest, WithinNoise) {
 
 TEST_F(WhyTest, SparsityThatPays) {
   EXPECT_EQ(apply(why::sparsity_that_pays), std::nullopt) << "no overhead";
-  run.sides[1].stages_s = {{"rotate", 0.009}, {"in_product", 0.009}, {"out_product", 0.009}};
+  testing::set_stages(run.sides[1], {{"rotate", 0.009}, {"in_product", 0.009}, {"out_product", 0.009}});
   // 300 us of overhead, 200 us saved at 40 %.
   EXPECT_THAT(apply(why::sparsity_that_pays), Optional(HasSubstr("from 60 % on")));
-  run.sides[1].stages_s["rotate"] = 0.03;
+  testing::set_stage(run.sides[1], "rotate", 0.03);
   EXPECT_THAT(apply(why::sparsity_that_pays), Optional(HasSubstr("none below 100 %")));
-  run.sides[1].stages_s["in_product"] = 0.03;
+  testing::set_stage(run.sides[1], "in_product", 0.03);
   EXPECT_THAT(apply(why::sparsity_that_pays), Optional(HasSubstr("not shorter at all")));
-  run.sides[1].stages_s = {{"rotate", 0.001}, {"in_product", 0.009}, {"out_product", 0.009}};
+  testing::set_stages(run.sides[1], {{"rotate", 0.001}, {"in_product", 0.009}, {"out_product", 0.009}});
   EXPECT_EQ(apply(why::sparsity_that_pays), std::nullopt) << "it pays already";
 }
 
@@ -160,16 +161,16 @@ TEST_F(WhyTest, BitsOfVocabulary) {
 
 TEST_F(WhyTest, OverheadAndSaving) {
   EXPECT_EQ(apply(why::overhead_and_saving), std::nullopt);
-  run.sides[1].stages_s = {
-      {"rotate", 0.003}, {"select", 0.003}, {"in_product", 0.009}, {"out_product", 0.003}};
+  testing::set_stages(run.sides[1],
+                      {{"rotate", 0.003}, {"select", 0.003}, {"in_product", 0.009}, {"out_product", 0.003}});
   EXPECT_THAT(apply(why::overhead_and_saving),
               Optional(AllOf(HasSubstr("cost 200 µs"), HasSubstr("400 µs shorter"),
                              HasSubstr("larger than the overhead, by 200 µs"))));
-  run.sides[1].stages_s["rotate"] = 0.012;
+  testing::set_stage(run.sides[1], "rotate", 0.012);
   EXPECT_THAT(apply(why::overhead_and_saving),
               Optional(AllOf(HasSubstr("cost 500 µs"), HasSubstr("larger than the saving, by 100 µs"),
                              HasSubstr("What helps"))));
-  run.sides[1].stages_s["in_product"] = 0.03;
+  testing::set_stage(run.sides[1], "in_product", 0.03);
   EXPECT_THAT(apply(why::overhead_and_saving),
               Optional(AllOf(HasSubstr("300 µs longer"), HasSubstr("by 800 µs"))));
 }
@@ -212,9 +213,9 @@ TEST_F(WhyTest, PrefillDominates) {
 
 TEST_F(WhyTest, ProductsAreMinor) {
   EXPECT_EQ(apply(why::products_are_minor), std::nullopt);
-  run.sides[0].stages_s["attention"] = 0.072;
+  testing::set_stage(run.sides[0], "attention", 0.072);
   EXPECT_THAT(apply(why::products_are_minor), Optional(AllOf(HasSubstr("25.0 %"), HasSubstr("1.33×"))));
-  run.sides[0].stages_s.clear();
+  testing::set_stages(run.sides[0], {});
   EXPECT_EQ(apply(why::products_are_minor), std::nullopt);
 }
 
