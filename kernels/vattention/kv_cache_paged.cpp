@@ -66,34 +66,27 @@ class PagedKvCache : public KvCache {
  protected:
   void grow(int slot, int, int to) override {
     int& held = held_[static_cast<std::size_t>(slot)];
-    const int want = blocks(to);
+    const int want = blocks(to), had = held;
     if (want - held > static_cast<int>(free_.size())) {
       environment_error(
           "the KV pool of {} blocks of {} tokens has {} left; a sequence that grows to {} tokens needs {} "
           "more",
           pool_, options_.block_tokens, free_.size(), to, want - held);
     }
-    for (; held < want; ++held) {
-      take(free_.top());
-      table_.set(entry(slot, held), free_.top());
-      free_.pop();
+    try {
+      for (; held < want; ++held) {
+        take(free_.top());
+        table_.set(entry(slot, held), free_.top());
+        free_.pop();
+      }
+    } catch (...) {  // others can use what it got of what it cannot have as a whole
+      shrink(slot, had);
+      throw;
     }
     table_.publish();
   }
 
-  void drop(int slot, int) override {
-    int& held = held_[static_cast<std::size_t>(slot)];
-    std::vector<std::size_t> unused;  // granules in which no block is left
-    for (int i = 0; i < held; ++i) {
-      each_granule(table_[entry(slot, i)], [&](std::size_t number, std::size_t, std::size_t) {
-        if (--granules_[number].users == 0) unused.push_back(number);
-      });
-      free_.push(table_[entry(slot, i)]);
-    }
-    held = 0;
-    std::sort(unused.begin(), unused.end());
-    park_or_decommit(unused);
-  }
+  void drop(int slot, int) override { shrink(slot, 0); }
 
   KvUsage memory() const override {
     return {.reserved = keys_.reserved() + values_.reserved(),
@@ -114,6 +107,21 @@ class PagedKvCache : public KvCache {
   std::size_t entry(int slot, int index) const {
     return static_cast<std::size_t>(slot) * static_cast<std::size_t>(blocks_of_slot_) +
            static_cast<std::size_t>(index);
+  }
+
+  /// Gives up all blocks of a slot but its first `keep`.
+  void shrink(int slot, int keep) {
+    int& held = held_[static_cast<std::size_t>(slot)];
+    std::vector<std::size_t> unused;  // granules in which no block is left
+    for (int i = keep; i < held; ++i) {
+      each_granule(table_[entry(slot, i)], [&](std::size_t number, std::size_t, std::size_t) {
+        if (--granules_[number].users == 0) unused.push_back(number);
+      });
+      free_.push(table_[entry(slot, i)]);
+    }
+    held = keep;
+    std::sort(unused.begin(), unused.end());
+    park_or_decommit(unused);
   }
 
   /// body(granule's number, first byte, last byte) for the part of each granule that a block covers.
