@@ -6,6 +6,7 @@
 #include "integration/runner/terminal.hpp"
 #include "integration/runner/trace_figures.hpp"
 #include "integration/runner/trace_file.hpp"
+#include "kernels/core/cuda/device.hpp"
 #include "kernels/core/environment.hpp"
 #include "kernels/core/interrupt.hpp"
 #include "kernels/core/random.hpp"
@@ -15,6 +16,8 @@ namespace trisect::runner {
 namespace {
 
 constexpr int kAccounts = 8;  // times that the kernel's account is taken in a run, besides the end
+/// The block table of paged on a device comes in a piece of at most so many bytes.
+constexpr std::size_t kTableBytes = std::size_t{2} << 20;
 
 struct Arguments {
   ModelOptions model;
@@ -33,8 +36,8 @@ vattention::Granule granule_of(const Arguments& arguments) {
 }
 
 vattention::KvOptions cache_options(const Arguments& arguments, const phi2::Engine& engine) {
-  vattention::KvOptions options =
-      phi2::kv_options(engine.config(), engine.weights().dtype, arguments.slots, engine.context());
+  vattention::KvOptions options = phi2::kv_options(engine.config(), engine.weights().dtype, arguments.slots,
+                                                   engine.context(), engine.weights().device);
   if (arguments.budget_mb > 0) options.budget = megabytes(arguments.budget_mb);
   if (arguments.parked_mb >= 0) options.parked_budget = megabytes(arguments.parked_mb);
   options.granule = granule_of(arguments);
@@ -95,15 +98,30 @@ void run_all(std::vector<TraceRun>& runs, int last_arrival) {
     }
     if (!any) break;
   }
-  for (TraceRun& run : runs) take_account(run, run.points.empty() ? 0 : run.points.back().step);
+  for (TraceRun& run : runs) {
+    take_account(run, run.points.empty() ? 0 : run.points.back().step);
+    run.work = run.cache->work();
+  }
+}
+
+/// Ends the caches one by one. A device's own account names nobody, but nothing else changes meanwhile.
+void return_all(std::vector<TraceRun>& runs) {
+  if constexpr (kCudaBuild) {
+    for (TraceRun& run : runs) {
+      if (!run.server->done()) continue;  // interrupted: its server has slots to give back
+      run.returned = {run.accounts.back().committed, cuda::free_bytes()};
+      run.cache.reset();
+      run.returned->freed = cuda::free_bytes() - run.returned->freed;
+    }
+  }
 }
 
 /// Names what does not hold; "" when all does.
 std::string complaint_of(const std::vector<TraceRun>& runs) {
   for (const TraceRun& run : runs) {
-    if (largest_disagreement(run) > 0.01) {
-      return fmt::format("{}: committed bytes and the kernel's account differ by {:.1f} %", run.policy,
-                         100 * largest_disagreement(run));
+    if (const double disagreement = largest_disagreement(run, kTableBytes); disagreement > 0.01) {
+      return fmt::format("{}: committed bytes and the {}'s account differ by {:.1f} %", run.policy,
+                         run.returned ? "driver" : "kernel", 100 * disagreement);
     }
     const bool equal_batches = counts_of(run).preemptions == 0 && counts_of(runs.front()).preemptions == 0 &&
                                run.decode_step == runs.front().decode_step;
@@ -125,7 +143,9 @@ ExitCode run_trace(const Arguments& arguments) {
   phi2::EngineOptions options;
   options.context = arguments.context;
   options.slots = arguments.slots;
-  options.kv_cache = vattention::KvPolicy::kLazy;  // not used: each policy brings its own
+  // Not used, and without memory: each policy brings its own.
+  options.kv_cache =
+      model.device == Device::kCpu ? vattention::KvPolicy::kLazy : vattention::KvPolicy::kVattention;
   const LoadedEngine loaded = load_engine(model, options, "");
   phi2::Engine& engine = *loaded.engine;
 
@@ -141,6 +161,7 @@ ExitCode run_trace(const Arguments& arguments) {
     run.server = std::make_unique<phi2::BatchServer>(engine, *run.cache, requests);
   }
   run_all(runs, last_arrival);
+  if (model.device == Device::kCuda) return_all(runs);
 
   print(fmt::format("{}: {} requests, {} slots of {} tokens, granule {}, budget {}\n\n", trace.name,
                     trace.requests.size(), arguments.slots, engine.context(), arguments.granule,
@@ -155,7 +176,7 @@ ExitCode run_trace(const Arguments& arguments) {
       {"slots", arguments.slots},
       {"context", engine.context()},
       {"granule", arguments.granule},
-      {"granule_bytes", vattention::bytes_of(granule_of(arguments))},
+      {"granule_bytes", vattention::bytes_of(granule_of(arguments), model.device)},
       {"token_bytes", 2 * cache_options(arguments, engine).shape.token_bytes()},
       {"budget_bytes", arguments.budget_mb > 0 ? Json(megabytes(arguments.budget_mb)) : Json()},
       {"parked_budget_bytes", arguments.parked_mb >= 0 ? Json(megabytes(arguments.parked_mb)) : Json()},
@@ -208,7 +229,9 @@ void add_trace(CLI::App& program, ExitCode& exit_code) {
       .add_option("--kv-parked-mb", arguments->parked_mb,
                   "Megabytes that paged and vattention keep when requests end; default: all")
       ->check(CLI::NonNegativeNumber);
-  command.add_option("--kv-granule", arguments->granule, "small (the system's pages) or huge (2 MiB)")
+  command
+      .add_option("--kv-granule", arguments->granule,
+                  "small (the system's pages; on a GPU the least it has) or huge (2 MiB)")
       ->check(CLI::IsMember({"small", "huge"}))
       ->capture_default_str();
   command.add_option("--kv-ahead", arguments->ahead, "Tokens that vattention commits ahead of a sequence")

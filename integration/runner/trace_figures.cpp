@@ -1,8 +1,11 @@
 #include "integration/runner/trace_figures.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "integration/phi2/model/content_hash.hpp"
 #include "integration/runner/terminal.hpp"
 
 namespace trisect::runner {
@@ -57,6 +60,14 @@ Json work_json(const vattention::KvWork& work) {
           {"wiped_bytes", work.wiped_bytes}};
 }
 
+/// Of everything that was generated, so that two files can be compared.
+std::string ids_hash(const TraceRun& run) {
+  std::string text;
+  for (const phi2::Served& served : run.server->served())
+    text += fmt::format("{}\n", fmt::join(served.ids, " "));
+  return phi2::hash_name(phi2::hash_text(text));
+}
+
 Json run_json(const TraceRun& run, const std::vector<TraceRun>& runs) {
   const vattention::UsageMeter::Summary summary = run.meter.summary();
   const TraceCounts counts = counts_of(run);
@@ -74,24 +85,30 @@ Json run_json(const TraceRun& run, const std::vector<TraceRun>& runs) {
   }
   Json peak = usage_json(summary.peak);
   peak["highest_bytes"] = summary.peak.peak;
-  return {{"kv_cache", run.policy},
-          {"requests",
-           {{"finished", counts.finished}, {"refused", counts.refused}, {"preemptions", counts.preemptions}}},
-          {"tokens_out", run.generated},
-          {"prefill_s", run.prefill_s},
-          {"decode_s", sum(run.decode_s)},
-          {"tokens_per_s", number_json(static_cast<double>(run.generated) / seconds_of(run))},
-          {"step", latency_json(run)},
-          {"steady", {{"steps", run.steady_steps}, {"page_faults", run.steady_faults}}},
-          {"peak", peak},
-          {"average", usage_json(summary.average)},
-          {"utilisation", summary.utilisation},
-          {"fragmentation",
-           {{"peak_bytes", summary.peak_fragmentation}, {"average_bytes", summary.average_fragmentation}}},
-          {"work", work_json(run.cache->work())},
-          {"against", against},
-          {"kernel_account", accounts},
-          {"over_time", points_json(run)}};
+  Json json = {
+      {"kv_cache", run.policy},
+      {"requests",
+       {{"finished", counts.finished}, {"refused", counts.refused}, {"preemptions", counts.preemptions}}},
+      {"tokens_out", run.generated},
+      {"prefill_s", run.prefill_s},
+      {"decode_s", sum(run.decode_s)},
+      {"tokens_per_s", number_json(static_cast<double>(run.generated) / seconds_of(run))},
+      {"step", latency_json(run)},
+      {"steady", {{"steps", run.steady_steps}, {"page_faults", run.steady_faults}}},
+      {"peak", peak},
+      {"average", usage_json(summary.average)},
+      {"utilisation", summary.utilisation},
+      {"fragmentation",
+       {{"peak_bytes", summary.peak_fragmentation}, {"average_bytes", summary.average_fragmentation}}},
+      {"ids_hash", ids_hash(run)},
+      {"work", work_json(run.work)},
+      {"against", against},
+      {"kernel_account", accounts},
+      {"over_time", points_json(run)}};
+  if (run.returned) {
+    json["returned"] = {{"committed_bytes", run.returned->committed}, {"freed_bytes", run.returned->freed}};
+  }
+  return json;
 }
 
 }  // namespace
@@ -115,12 +132,16 @@ bool same_ids(const TraceRun& a, const TraceRun& b) {
   return true;
 }
 
-double largest_disagreement(const TraceRun& run) {
+double largest_disagreement(const TraceRun& run, std::size_t slack) {
   double largest = 0;
-  for (const TraceRun::Account& one : run.accounts) {
-    const double committed = static_cast<double>(one.committed), resident = static_cast<double>(one.resident);
-    const double more = std::max(committed, resident);
-    if (more > 0) largest = std::max(largest, std::abs(committed - resident) / more);
+  const auto compare = [&](std::size_t a, std::size_t b) {
+    const auto more = static_cast<double>(std::max(a, b)), less = static_cast<double>(std::min(a, b));
+    if (more > 0) largest = std::max(largest, (more - less) / more);
+  };
+  for (const TraceRun::Account& one : run.accounts) compare(one.committed, one.resident);
+  if (run.returned) {
+    const auto [committed, freed] = *run.returned;
+    compare(committed, freed > committed ? std::max(committed, freed - std::min(freed, slack)) : freed);
   }
   return largest;
 }
@@ -154,7 +175,7 @@ std::string trace_table(const std::vector<TraceRun>& runs) {
                         seconds > 0 ? static_cast<double>(run.generated) / seconds : 0.0,
                         run.decode_s.empty() ? "" : seconds_text(median(run.decode_s)),
                         run.decode_s.empty() ? "" : seconds_text(quantile(run.decode_s, 0.99)),
-                        seconds_text(run.cache->work().foreground_s), paired_step_ratio(run, runs.front()),
+                        seconds_text(run.work.foreground_s), paired_step_ratio(run, runs.front()),
                         counts.finished, counts.refused);
   }
   text +=

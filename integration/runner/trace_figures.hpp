@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,13 +22,19 @@ struct TraceRun {
     int step = 0;
     std::size_t committed = 0, resident = 0;
   };
+  /// On CUDA, of the cache's end: what it had committed, and by how much the device's free memory grew.
+  struct Returned {
+    std::size_t committed = 0, freed = 0;
+  };
 
   std::string policy;
-  std::unique_ptr<vattention::KvCache> cache;
+  std::unique_ptr<vattention::KvCache> cache;  ///< until the run is over
+  vattention::KvWork work;                     ///< all of the cache's
   std::unique_ptr<phi2::BatchServer> server;
   vattention::UsageMeter meter;  ///< over steps, not seconds: the same on every machine
   std::vector<Point> points;     ///< one a step
   std::vector<Account> accounts;
+  std::optional<Returned> returned;
   std::vector<double> decode_s;  ///< of steps that decoded
   std::vector<int> decode_step;  ///< their numbers
   double prefill_s = 0;
@@ -44,8 +51,9 @@ TraceCounts counts_of(const TraceRun& run);
 /// Whether every request that both finished has the same ids.
 bool same_ids(const TraceRun& a, const TraceRun& b);
 
-/// The largest relative difference between the two accounts of committed bytes.
-double largest_disagreement(const TraceRun& run);
+/// The largest relative difference between the two accounts of committed bytes. What a cache has beside rows
+/// (a block table) is `slack` bytes of what the device gets back at most.
+double largest_disagreement(const TraceRun& run, std::size_t slack = 0);
 
 /// The median over steps that both decoded of a's time divided by b's; 0 without such steps.
 double paired_step_ratio(const TraceRun& a, const TraceRun& b);

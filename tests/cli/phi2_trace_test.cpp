@@ -153,5 +153,77 @@ TEST_F(Phi2Trace, ComesWithTraces) {
   }
 }
 
+/// On a GPU, or an emulated one: --device cuda beside the CPU, in f32, so that the ids must be the same.
+class Phi2TraceCuda : public Phi2Trace {
+ protected:
+  void SetUp() override {
+    if (!why_no_cuda().empty()) GTEST_SKIP() << why_no_cuda();
+  }
+  /// On a model with vocabulary 257, hidden size 64 and 3 layers: a token takes 1536 bytes.
+  Finished serve(const std::string& device, const std::string& caches, const Arguments& more = {}) const {
+    Arguments arguments{"trace",
+                        "--model",
+                        source("tests/fixtures/phi/head32_f32"),
+                        "--dtype",
+                        "f32",
+                        "--device",
+                        device,
+                        "--trace",
+                        write("tiny.json", kTrace),
+                        "--kv-cache",
+                        caches,
+                        "--slots",
+                        "3",
+                        "--context",
+                        "64",
+                        "--json",
+                        path(device + ".json")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return phi2(arguments);
+  }
+};
+
+TEST_F(Phi2TraceCuda, ServesTheCpusTokensOnEveryCacheAndTheDriverAgrees) {
+  const Finished here = serve("cpu", "static");
+  EXPECT_EQ(here.code, 0) << here.err;
+  const Finished there = serve("cuda", "static,growing,paged,vattention", {"--kv-parked-mb", "5"});
+  EXPECT_EQ(there.code, 0) << there.err;
+  const nlohmann::json cpu = read_json(path("cpu.json")), cuda = read_json(path("cuda.json"));
+  EXPECT_EQ(cuda["settings"]["device"], "cuda");
+  EXPECT_EQ(cuda["settings"]["granule_bytes"],
+            vattention::bytes_of(vattention::Granule::kSmall, Device::kCuda));
+  EXPECT_FALSE(cpu["runs"][0].contains("returned"));
+  ASSERT_EQ(cuda["runs"].size(), 4u);
+  for (const auto& run : cuda["runs"]) {
+    SCOPED_TRACE(run["kv_cache"]);
+    EXPECT_EQ(run["requests"]["finished"], 5);
+    EXPECT_EQ(run["ids_hash"], cpu["runs"][0]["ids_hash"]);
+    std::size_t most = 0;
+    for (const auto& one : run["kernel_account"]) {
+      EXPECT_EQ(one["resident_bytes"], one["committed_bytes"]);
+      most = std::max<std::size_t>(most, one["committed_bytes"]);
+    }
+    EXPECT_GT(most, 0u);
+    const std::size_t left = run["kernel_account"].back()["committed_bytes"];
+    EXPECT_EQ(run["returned"]["committed_bytes"], left);
+    EXPECT_GE(run["returned"]["freed_bytes"], left) << "to the driver, which counts a block table too";
+    EXPECT_LE(run["returned"]["freed_bytes"], left + (2u << 20));
+    if (run["kv_cache"] != "static") {
+      EXPECT_LE(left, 5000000u);
+    }
+  }
+}
+
+TEST_F(Phi2TraceCuda, KeepsTheBudget) {
+  // Two granules, of 2 MiB each: one sequence at a time with vattention, all three with paged.
+  const Finished finished = serve("cuda", "paged,vattention", {"--kv-budget-mb", "4.2"});
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  for (const auto& run : read_json(path("cuda.json"))["runs"]) {
+    EXPECT_EQ(run["requests"]["finished"], 5) << run["kv_cache"];
+    EXPECT_LE(run["peak"]["highest_bytes"], 4200000) << run["kv_cache"];
+  }
+  expect_complaint(serve("cuda", "lazy"), 2, "lazy");
+}
+
 }  // namespace
 }  // namespace trisect::test

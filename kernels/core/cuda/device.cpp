@@ -55,6 +55,12 @@ std::string ask_for_devices() {
 
 }  // namespace
 
+std::size_t free_bytes() {
+  std::size_t free = 0, total = 0;
+  TRISECT_CUDA_CALL(cudaMemGetInfo(&free, &total));
+  return free;
+}
+
 const DeviceInfo& device_info() {
   static const DeviceInfo info = read();
   return info;

@@ -32,4 +32,7 @@ struct DeviceInfo {
 /// call.
 const DeviceInfo& device_info();
 
+/// Of the current device's memory, by the driver's account: whoever uses the device has taken the rest.
+std::size_t free_bytes();
+
 }  // namespace trisect::cuda
