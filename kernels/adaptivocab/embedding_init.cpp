@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/adaptivocab/embedding_init_cuda.hpp"
 #include "kernels/adaptivocab/ngrams.hpp"
 #include "kernels/adaptivocab/patch_encode.hpp"
 
@@ -21,20 +22,18 @@ std::span<const std::int32_t> parts_of(const Args& args, std::int64_t entry) {
 }
 
 void check_parts(const Problem& problem, const Args& args) {
-  for (std::int64_t e = 0; e < args.part.rows; ++e) {
-    const auto parts = parts_of(args, e);
-    if (parts.empty()) usage_error("embedding of new token {}: it has no parts", e);
-    for (const std::int32_t id : parts) {
-      if (id < 0 || id >= problem.vocab) {
-        usage_error("embedding of new token {}: part {} is outside the vocabulary of {}", e, id,
-                    problem.vocab);
-      }
-    }
-  }
+  for (std::int64_t e = 0; e < args.part.rows; ++e) check_parts_of(e, parts_of(args, e), problem.vocab);
 }
 
 double value_at(const View& view, std::int64_t r, std::int64_t c) {
-  return view.dtype == Dtype::kF32 ? view.row<float>(r)[c] : to_f32(view.row<bf16>(r)[c]);
+  switch (view.dtype) {
+    case Dtype::kBf16:
+      return to_f32(view.row<bf16>(r)[c]);
+    case Dtype::kF16:
+      return to_f32(view.row<f16>(r)[c]);
+    default:
+      return view.row<float>(r)[c];
+  }
 }
 
 void embedding_init_ref(const Problem& problem, const Args& args) {
@@ -54,6 +53,7 @@ void embedding_init_ref(const Problem& problem, const Args& args) {
       const int r = head ? h : e, c = head ? e : h;
       if (args.y.dtype == Dtype::kF32) args.y.row<float>(r)[c] = y;
       if (args.y.dtype == Dtype::kBf16) args.y.row<bf16>(r)[c] = to_bf16(y);
+      if (args.y.dtype == Dtype::kF16) args.y.row<f16>(r)[c] = to_f16(y);
     }
   }
 }
@@ -62,6 +62,7 @@ template <class T>
 T rounded(float value) {
   if constexpr (std::is_same_v<T, float>) return value;
   if constexpr (std::is_same_v<T, bf16>) return to_bf16(value);
+  if constexpr (std::is_same_v<T, f16>) return to_f16(value);
 }
 
 /// Whole rows of the table, one part after the other, in cache.
@@ -104,15 +105,29 @@ void init_columns(const Args& args) {
 
 void embedding_init_cpu(const Problem& problem, const Args& args) {
   check_parts(problem, args);
-  const bool wide = args.table.dtype == Dtype::kF32;
-  if (problem.is_head != 0) {
-    (wide ? init_columns<float> : init_columns<bf16>)(args);
-  } else {
-    (wide ? init_rows<float> : init_rows<bf16>)(args);
+  const bool head = problem.is_head != 0;
+  switch (args.table.dtype) {
+    case Dtype::kF32:
+      return head ? init_columns<float>(args) : init_rows<float>(args);
+    case Dtype::kBf16:
+      return head ? init_columns<bf16>(args) : init_rows<bf16>(args);
+    case Dtype::kF16:
+      return head ? init_columns<f16>(args) : init_rows<f16>(args);
+    case Dtype::kI32:
+      usage_error("{}: an embedding of i32", EmbeddingInit::name);
   }
 }
 
 }  // namespace
+
+void check_parts_of(std::int64_t entry, std::span<const std::int32_t> parts, int vocab) {
+  if (parts.empty()) usage_error("embedding of new token {}: it has no parts", entry);
+  for (const std::int32_t id : parts) {
+    if (id < 0 || id >= vocab) {
+      usage_error("embedding of new token {}: part {} is outside the vocabulary of {}", entry, id, vocab);
+    }
+  }
+}
 
 Buffer part_weights(int n, double base, Heaviest heaviest) {
   Buffer weights(Dtype::kF32, n + 1, n);
@@ -156,22 +171,28 @@ Check EmbeddingInit::check(const Problem& p, const Args& got, const Args& want) 
 
 std::vector<EmbeddingInit::Problem> EmbeddingInit::odd_problems() {
   std::vector<Problem> problems;
-  for (const Dtype type : {Dtype::kF32, Dtype::kBf16}) {
+  for (const Dtype type : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
     for (const int head : {0, 1}) {
       problems.push_back({1, 2, 1, 1, head, type});
       problems.push_back({7, 4, 30, 33, head, type});
       problems.push_back({100, 3, 1000, 129, head, type});
+      problems.push_back({9, 3, 51200, 40, head, type});
     }
   }
   return problems;
 }
 
 std::span<const EmbeddingInit::Variant> EmbeddingInit::variants() {
-  static const Variant table[] = {
+  static const Variant cpu[] = {
       {.name = "ref", .run = embedding_init_ref},
       {.name = "cpu", .run = embedding_init_cpu},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<Variant>(cpu, embedding_init_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::adaptivocab

@@ -3,6 +3,7 @@
 // (change_embeddings_in_model.py).
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "kernels/core/op.hpp"
@@ -18,7 +19,7 @@ struct EmbeddingInit {
   static constexpr std::string_view name = "adaptivocab/embedding_init";
   struct Problem {
     int entries, n, vocab, hidden, is_head;
-    Dtype dtype;  ///< f32 or bf16
+    Dtype dtype;  ///< f32, bf16 or f16
   };
   static constexpr Field<Problem> fields[] = {{"entries", &Problem::entries},
                                               {"n", &Problem::n},
@@ -37,8 +38,11 @@ struct EmbeddingInit {
   static Cost cost(const Problem& problem);
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  static std::span<const Variant> variants();  ///< ref, cpu
+  static std::span<const Variant> variants();  ///< ref, cpu; cuda_rows
 };
+
+/// Throws what EmbeddingInit throws of an entry.
+void check_parts_of(std::int64_t entry, std::span<const std::int32_t> parts, int vocab);
 
 /// Where the weight lies: as published, on the last part for inputs, since what follows attends to it, and on
 /// the first for outputs, since it is what must be predicted first.

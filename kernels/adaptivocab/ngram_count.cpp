@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/adaptivocab/ngram_count_cuda.hpp"
+
 namespace trisect::adaptivocab {
 
 void ngram_count_sort(const NgramCount::Problem& problem, const NgramCount::Args& args) {
@@ -52,16 +54,21 @@ Check NgramCount::check(const Problem&, const Args& got, const Args& want) {
 }
 
 std::vector<NgramCount::Problem> NgramCount::odd_problems() {
-  return {{1, 1, 2, 1},    {2, 1, 2, 1},     {50, 1, 4, 2},     {3, 5, 4, 1},        {200, 3, 4, 2},
-          {1000, 7, 3, 2}, {1000, 40, 4, 1}, {5000, 300, 4, 3}, {9000, 70000, 3, 2}};
+  return {{0, 5, 3, 1},   {1, 1, 2, 1},    {2, 1, 2, 1},     {50, 1, 4, 2},     {3, 5, 4, 1},
+          {200, 3, 4, 2}, {1000, 7, 3, 2}, {1000, 40, 4, 1}, {5000, 300, 4, 3}, {9000, 70000, 3, 2}};
 }
 
 std::span<const NgramCount::Variant> NgramCount::variants() {
-  static const Variant table[] = {
+  static const Variant cpu[] = {
       {.name = "ref", .run = ngram_count_ref},
       {.name = "cpu_sort", .run = ngram_count_sort},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<Variant>(cpu, ngram_count_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::adaptivocab

@@ -34,7 +34,8 @@ struct NgramCount {
   static Cost cost(const Problem& problem);
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  static std::span<const Variant> variants();  ///< ref (an ordered map), cpu_sort (index_ngrams())
+  static std::span<const Variant>
+  variants();  ///< ref (an ordered map), cpu_sort (index_ngrams()); cuda_hash, cuda_sort
 };
 
 /// The rows that an op has filled: both equal, or why not.

@@ -19,6 +19,11 @@ PatchMode patch_mode_from_name(std::string_view name);  ///< throws Error(kUsage
 /// ids than tokens. O(tokens * n) time and, for `optimal`, 8 bytes a token beside the result. Patterns as in
 /// PatchTrie. Throws Error(kUsage) that names the first id outside [0, vocab). The fast variants want
 /// args.prepared.
+///
+/// None is for a GPU, though one could be exact: the costs of `optimal` are a scan of (min, +) matrices of n
+/// by n, and where ids begin a scan of maps over n states. But the tokens come from the base tokenizer, on
+/// the CPU, which takes three times as long or more (docs/performance.md), and the ids go to its embedding
+/// a few hundred at a time: a batch would travel there and back to save a fifth of the encoding.
 struct PatchEncode {
   static constexpr std::string_view name = "adaptivocab/patch_encode";
   struct Problem {

@@ -2,10 +2,9 @@
 // a row's place is looked up by all of its threads, from the first-level cache after the first.
 //
 // Launch: 128 threads, grid (elements of a row / 4 / 128, rows, keys and values). No shared memory.
-#include <cuda_fp16.h>
-
 #include "kernels/core/cuda/error.hpp"
 #include "kernels/core/cuda/stream.hpp"
+#include "kernels/dense/narrow.cuh"
 #include "kernels/dense/row_product.cuh"
 #include "kernels/vattention/append_cuda.hpp"
 #include "kernels/vattention/kv_place.cuh"
@@ -23,19 +22,6 @@ struct Rows {
   int width;
 };
 
-__device__ void narrow(float from, float& to) { to = from; }
-/// As to_f16() and to_bf16() do, NaN included.
-__device__ void narrow(float from, f16& to) {
-  const auto sign = static_cast<std::uint16_t>(__float_as_uint(from) >> 16 & 0x8000u);
-  to.bits = isnan(from) ? sign | 0x7e00u : __half_as_ushort(__float2half_rn(from));
-}
-__device__ void narrow(float from, bf16& to) {
-  const std::uint32_t bits = __float_as_uint(from);
-  const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
-  to.bits =
-      static_cast<std::uint16_t>(is_nan ? bits >> 16 | 0x40u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-}
-
 template <class T, int kVector>
 __global__ void __launch_bounds__(kThreads) append_rows_kernel(Rows rows) {
   using dense::Pack;
@@ -48,7 +34,7 @@ __global__ void __launch_bounds__(kThreads) append_rows_kernel(Rows rows) {
   const auto wide = *reinterpret_cast<const Pack<float, kVector>*>(from);
   Pack<T, kVector> to;
 #pragma unroll
-  for (int i = 0; i < kVector; ++i) narrow(wide.element[i], to.element[i]);
+  for (int i = 0; i < kVector; ++i) dense::narrow(wide.element[i], to.element[i]);
   std::byte* const base = const_cast<std::byte*>(is_keys ? rows.kv.k : rows.kv.v);
   T* const place = reinterpret_cast<T*>(base + place_of(rows.kv, rows.slot[row], rows.position[row])) + at;
   *reinterpret_cast<Pack<T, kVector>*>(place) = to;

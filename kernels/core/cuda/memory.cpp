@@ -9,7 +9,9 @@ namespace cuda {
 
 void* allocate_on_device(std::size_t bytes) {
   void* memory = nullptr;
-  TRISECT_CUDA_CALL(cudaMalloc(&memory, bytes));
+  const cudaError_t status = cudaMalloc(&memory, bytes);
+  if (status != cudaSuccess) no_throw(cudaGetLastError());  // said here, and no fault of the next launch
+  check(status, "cudaMalloc(&memory, bytes)");
   return memory;
 }
 
