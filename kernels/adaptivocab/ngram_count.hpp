@@ -32,6 +32,8 @@ struct NgramCount {
 
   static Args make(const Problem& problem, Arena& arena);
   static Cost cost(const Problem& problem);
+  /// Sorting a place of each length.
+  static double nominal_seconds(const Problem& problem) { return 3e-8 * problem.tokens * (problem.n - 1); }
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
   static std::span<const Variant>

@@ -37,6 +37,8 @@ struct NgramSelect {
 
   static Args make(const Problem& problem, Arena& arena);
   static Cost cost(const Problem& problem);
+  /// Counting, and what the chosen ones change.
+  static double nominal_seconds(const Problem& problem) { return 2e-7 * problem.tokens; }
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
   static std::span<const Variant> variants();  ///< ref (all scores anew in each round), cpu_heap

@@ -26,6 +26,7 @@ struct PatchDecode {
 
   static Args make(const Problem& problem, Arena& arena);
   static Cost cost(const Problem& problem);
+  static double nominal_seconds(const Problem& problem) { return 5e-9 * problem.tokens; }
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
   static std::span<const Variant> variants();  ///< ref, cpu (each thread its own stretch)

@@ -44,6 +44,8 @@ struct PatchEncode {
 
   static Args make(const Problem& problem, Arena& arena);
   static Cost cost(const Problem& problem);
+  /// A step or two through the trie for each token.
+  static double nominal_seconds(const Problem& problem) { return 2e-8 * problem.tokens; }
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
   /// ref, ref_longest and ref_released compare every pattern at every place; longest, released and optimal

@@ -34,6 +34,8 @@ struct BaseEncode {
 
   static Args make(const Problem& problem, Arena& arena);
   static Cost cost(const Problem& problem);
+  /// 50 MB/s.
+  static double nominal_seconds(const Problem& problem) { return 2e-5 * problem.kilobytes; }
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
   /// ref merges every piece by looking through all its pairs again and again, in an ordered map; bpe is the

@@ -28,6 +28,8 @@ class OpGroup final : public Group {
       : Group(fmt::format("{}/{}", Op::name, describe<Op>(problem))),
         problem_(problem),
         cost_(Op::cost(problem)) {
+    double seconds = 0;
+    if constexpr (requires { Op::nominal_seconds(problem); }) seconds = Op::nominal_seconds(problem);
     for (const Variant& variant : Op::variants()) {
       Row row;
       row.group = name();
@@ -37,7 +39,8 @@ class OpGroup final : public Group {
       if constexpr (requires { problem.dtype; }) row.dtype = trisect::name_of(problem.dtype);
       for (const auto& field : Op::fields) row.problem.emplace_back(field.name, problem.*field.member);
       row.cost = cost_;
-      row.iterations = iterations(cost_, is_reference(variant), repetitions.milliseconds, variant.device);
+      row.iterations =
+          iterations(cost_, is_reference(variant), repetitions.milliseconds, variant.device, seconds);
       row.repetitions = repetitions.count;
       row.benchmark = benchmark_name(fmt::format("{}/{}/{}", Op::name, row.variant, describe<Op>(problem_)),
                                      row.iterations, row.repetitions);

@@ -7,13 +7,14 @@
 
 namespace trisect::microbench {
 
-std::int64_t iterations(const Cost& cost, bool is_reference, int milliseconds, Device device) {
+std::int64_t iterations(const Cost& cost, bool is_reference, int milliseconds, Device device,
+                        double seconds) {
   constexpr double kCallSeconds = 5e-6, kMost = 500;
   const auto [bytes_per_second, flops_per_second] =
       device == Device::kCpu ? std::pair(20e9, 200e9) : std::pair(1.5e12, 100e12);
   if (is_reference || (device == Device::kCuda && cuda_facts().emulated)) return 1;
   const double transfer = (cost.bytes_read + cost.bytes_written) / bytes_per_second;
-  const double call = kCallSeconds + std::max(transfer, cost.flops / flops_per_second);
+  const double call = kCallSeconds + std::max({transfer, cost.flops / flops_per_second, seconds});
   const double wanted = std::min(kMost, milliseconds / 1e3 / call);
   std::int64_t rounded = 1;
   for (std::int64_t power = 1; static_cast<double>(power) <= wanted; power *= 10) {

@@ -22,9 +22,10 @@ struct Repetitions {
 
 /// Calls in one repetition: about so many milliseconds on the nominal device, at most 500; one where it is emulated.
 /// References are slow and only there to be compared with: a fiftieth of that. Rounded down to 1, 2 or 5
-/// times a power of ten.
+/// times a power of ten. `seconds` is what a call takes on the nominal CPU where its costs do not tell: an op
+/// that looks things up or sorts says so in nominal_seconds(problem).
 std::int64_t iterations(const Cost& cost, bool is_reference, int milliseconds = kRepetitionMs,
-                        Device device = Device::kCpu);
+                        Device device = Device::kCpu, double seconds = 0);
 
 /// Above this the reference judges, but is not timed itself.
 inline constexpr double kReferenceFlopLimit = 2e9;

@@ -17,6 +17,12 @@ TEST(Iterations, FollowTheLengthOfARepetition) {
   EXPECT_EQ(iterations({92e6, 0, 92e6}, false, 500), 100);
 }
 
+TEST(Iterations, AreFewerWhereCostsDoNotTellHowLongACallTakes) {
+  EXPECT_EQ(iterations({92e6, 0, 92e6}, false, 50, Device::kCpu, 1e-3), 10) << "the costs say more";
+  EXPECT_EQ(iterations({}, false, 50, Device::kCpu, 9e-3), 5);
+  EXPECT_EQ(iterations({}, false, 50, Device::kCpu, 1), 1);
+}
+
 TEST(Iterations, AreOneForReferences) { EXPECT_EQ(iterations({}, true), 1); }
 
 constexpr std::size_t kCache = 32 << 20, kPlenty = std::size_t{1} << 40;
