@@ -16,6 +16,18 @@ constexpr int kMostBlocks = 256;
 
 int blocks_of(int keys) { return (keys + kBlockKeys - 1) / kBlockKeys; }
 
+/// KvSpan::offset() of tokens side by side, with one division for all: they are as many as a short call has
+/// keys, and a division of theirs takes as long as reading a line of the cache.
+void set_offsets(const KvSpan& kv, std::int32_t slot, int first, int count, std::int64_t more,
+                 std::int64_t* to) {
+  const bool is_one_piece = kv.table == nullptr && kv.page == 0;
+  const int page_tokens = is_one_piece ? first + count : kv.page_tokens;
+  for (int page = first / page_tokens, within = first % page_tokens, t = 0; t < count; ++page, within = 0) {
+    const std::int64_t place = kv.offset(slot, std::int64_t{page} * page_tokens) + more;
+    for (; within < page_tokens && t < count; ++within) to[t++] = place + within * kv.token;
+  }
+}
+
 /// Some rows of a problem, cut into blocks of keys.
 class Pass {
  public:
@@ -88,7 +100,7 @@ class Pass {
     block.sums = partials.sums(at.block) + column;
     const std::int64_t of_column = column * static_cast<std::int64_t>(size_of(problem_.dtype));
     const std::int32_t slot = args_.slot.row<std::int32_t>()[row];
-    for (int t = 0; t < block.keys; ++t) block.offset[t] = args_.kv.offset(slot, key + t) + of_column;
+    set_offsets(args_.kv, slot, key, block.keys, of_column, block.offset);
     return {at.block + 1, 0};
   }
 
