@@ -10,7 +10,9 @@ model's own vocabulary stays, and the result is the yardstick: the base model wi
 
 The defaults are those of the released code (rate 5e-5, weight decay 0.01, no warm-up, one epoch, 32 chunks of 768 tokens a step, f32);
 chunks are the whole text one after the other, without separators, and never longer than the model's context. The rate falls linearly to
-zero. The run can be ended (SIGTERM) and goes on with --resume, on the chunk after the last.
+zero. The run can be ended (SIGTERM) and goes on with --resume, on the chunk after the last. --first and --keep are not of the released
+code: rows of new tokens are far from where they belong, and would make the others follow; and what two layers learn of a short text by
+heart is less in the mean of the weights before and after.
 
 Output: OUTPUT/model.safetensors with the tensors that were trained, in the types they had, and overlay.json, which names the model
 that all others come from (--over; without it all tensors are written); config.json, the tokenizer and the patch beside them;
@@ -38,6 +40,8 @@ ap.add_argument("--chunk", type=int, default=768, help="tokens of a chunk")
 ap.add_argument("--batch", type=int, default=32, help="chunks a step")
 ap.add_argument("--ngram-dropout", type=float, default=0, help="share of the places of n-grams that are passed over, others in each epoch")
 ap.add_argument("--dropout-from", type=int, default=0, help="step from which on")
+ap.add_argument("--first", type=int, default=0, help="steps, before those of the epochs, in which the rows of new tokens alone are trained")
+ap.add_argument("--keep", type=float, default=0, help="share of the weights as they were behind --first that is mixed into the result")
 ap.add_argument("--micro", type=int, default=1, help="chunks at once")
 ap.add_argument("--bf16", action="store_true", help="compute in bf16 over f32 weights")
 ap.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -71,7 +75,15 @@ trained = {}
 for name, p in net.named_parameters():
     p.requires_grad = name.startswith(("model.embed_tokens.", "lm_head.", "model.layers.0.", f"model.layers.{last}."))
     if p.requires_grad: trained[name] = p
-optimizer = torch.optim.AdamW(trained.values(), lr=args.lr, weight_decay=args.weight_decay)
+first = args.first if patch else 0
+old_rows = {}       # of what has a row for each token
+for name, p in trained.items():
+    if patch and ".layers." not in name:
+        old_rows[name] = torch.ones(len(p), dtype=torch.bool)
+        old_rows[name][list(patch.added)] = False
+began = {name: p.detach().clone() for name, p in trained.items()}       # and from the end of --first on: as they were then
+new_optimizer = lambda: torch.optim.AdamW(trained.values(), lr=args.lr, weight_decay=args.weight_decay)
+optimizer = new_optimizer()
 
 text = args.corpus.read_text(encoding="utf-8")
 ids = encode(args.corpus)
@@ -84,7 +96,7 @@ def cut(ids):
 
 chunks = cut(ids)
 per_token = len(text) / len(ids)
-total_steps = max(1, math.ceil(args.epochs * len(chunks) / args.batch))
+total_steps = first + max(1, math.ceil(args.epochs * len(chunks) / args.batch))
 print(f"{len(ids)} tokens, {per_token:.2f} characters each; {len(chunks)} chunks of {chunk}, {total_steps} steps; "
       f"{sum(p.numel() for p in trained.values())} of {sum(p.numel() for p in net.parameters())} parameters trained", flush=True)
 
@@ -130,7 +142,7 @@ if args.resume:
     with torch.no_grad():
         for name, p in trained.items(): p.copy_(state["trained"][name])
     optimizer.load_state_dict(state["optimizer"])
-    done, before = state["done"], state["before"]
+    done, before, began = state["done"], state["before"], state["began"]
 else:
     if args.held_out: before = score(args.held_out, 12)
     log.write_text("step,tokens,loss_nats,bits_per_character,held_out_bits_per_character,lr_scale,tokens_per_s\n")
@@ -139,22 +151,29 @@ else:
 
 def save():
     tmp = checkpoint.with_suffix(".tmp")
-    torch.save({"trained": trained, "optimizer": optimizer.state_dict(), "done": done, "before": before}, tmp)
+    torch.save({"trained": trained, "began": began, "optimizer": optimizer.state_dict(), "done": done, "before": before}, tmp)
     os.replace(tmp, checkpoint)
 
 
 losses, mark, saved = [], time.monotonic(), time.monotonic()
 while done < total_steps and not leave[0]:
-    scale = min(1.0, (done + 1) / max(1, args.warmup)) * (1 - done / total_steps)
+    if done == first > 0:
+        optimizer, began = new_optimizer(), {name: p.detach().clone() for name, p in trained.items()}
+    part, length = (done, math.inf) if done < first else (done - first, total_steps - first)
+    scale = min(1.0, (part + 1) / max(1, args.warmup)) * (1 - part / length)
     for group in optimizer.param_groups: group["lr"] = args.lr * scale
     loss = 0.0
     for at in range(0, args.batch, args.micro):
         some = [chosen(done * args.batch + i) for i in range(at, min(at + args.micro, args.batch))]
-        part = nll(torch.stack(some)) * len(some) / args.batch
-        part.backward()
-        loss += part.item()
+        share = nll(torch.stack(some)) * len(some) / args.batch
+        share.backward()
+        loss += share.item()
     torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
     optimizer.step()
+    if done < first:
+        for name, p in trained.items():
+            rows = old_rows.get(name, slice(None))
+            p.data[rows] = began[name][rows]
     optimizer.zero_grad(set_to_none=True)
     done += 1
     losses.append(loss)
@@ -174,6 +193,7 @@ while done < total_steps and not leave[0]:
 if leave[0]: raise SystemExit(f"ended at step {done} of {total_steps}; go on with --resume")
 save()
 
+for name, p in trained.items(): p.data.lerp_(began[name], args.keep)      # Wortsman et al., arXiv 2109.01903
 stored = {n: t for f in args.model.glob("*.safetensors") for n, t in load_file(f).items()}
 with torch.no_grad():
     for name, p in trained.items(): stored[name] = p.to(device="cpu", dtype=stored[name].dtype).contiguous()
