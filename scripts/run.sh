@@ -10,11 +10,12 @@ bin=build/release/bin
 
 step() { printf '\n== %s\n' "$*" >&2; }
 
-./scripts/build.sh release --target microbench phi2 report
+# A task on a cluster (scripts/cluster) finds the programs built.
+[[ -n ${TRISECT_BUILT:-} ]] || ./scripts/build.sh release --target microbench phi2 report
 
 step "1/6 kernels: LaRoSA, vAttention and AdaptiVocab at phi-2's shapes"
-device=cpu
-if compgen -G '/dev/nvidia[0-9]' >/dev/null; then device=all; fi
+device=${TRISECT_DEVICE:-cpu}
+if [[ -z ${TRISECT_DEVICE:-} ]] && compgen -G '/dev/nvidia[0-9]' >/dev/null; then device=all; fi
 # AdaptiVocab's counts, choices and patches: the others of its family take longer than these together.
 families='^(larosa|vattention|adaptivocab/(ngram|patch)_[a-z]*|dense/(copy|gemv|layernorm|gelu))/'
 $bin/microbench --shapes=phi2 --device=$device --benchmark_filter="$families" --out="$out/microbench"

@@ -81,6 +81,11 @@ std::string kernel_release() {
   return uname(&name) == 0 ? fmt::format("{} {}", name.sysname, name.release) : kUnknown;
 }
 
+std::string host_name() {
+  utsname name{};
+  return uname(&name) == 0 && name.nodename[0] != '\0' ? name.nodename : kUnknown;
+}
+
 std::vector<double> load_average() {
   double load[3];
   const int known = getloadavg(load, 3);
@@ -97,6 +102,7 @@ Build build() {
 
 Environment read_environment() {
   Environment now;
+  now.host = host_name();
   now.cpu = cpu_model();
   now.processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   now.threads = thread_count();

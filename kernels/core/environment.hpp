@@ -19,6 +19,7 @@ Build build();
 
 /// The machine at this moment. Text that cannot be read is "unknown"; a number that cannot is zero.
 struct Environment {
+  std::string host;  ///< name of the machine: what tells two alike apart
   std::string cpu;
   int processors = 0;  ///< online
   int threads = 0;     ///< of the team

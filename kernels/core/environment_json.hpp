@@ -14,7 +14,8 @@ inline nlohmann::ordered_json to_json(const Build& build) {
 }
 
 inline nlohmann::ordered_json to_json(const Environment& now) {
-  return {{"cpu", now.cpu},
+  return {{"host", now.host},
+          {"cpu", now.cpu},
           {"processors", now.processors},
           {"threads", now.threads},
           {"threads_pinned", now.threads_pinned},

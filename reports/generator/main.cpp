@@ -1,63 +1,32 @@
 // report --input DIR... --output report.md
 // report --compare BASE NEW [--output comparison.md] [--fail-on-regression]
+// report --publish RUN [--into reports/published]
+// report --readme README.md [--published DIRECTORY] [--check]
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "build_info.hpp"
 #include "kernels/core/error.hpp"
-#include "reports/generator/gnuplot.hpp"
-#include "reports/generator/report.hpp"
+#include "reports/generator/publish.hpp"
 #include "reports/generator/units.hpp"
 #include "reports/generator/versus.hpp"
+#include "reports/generator/write_report.hpp"
 
 namespace trisect::report {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct DrawnPicture {
-  std::string file, svg;
-};
-
-void write_file(const fs::path& path, const std::string& text) {
-  std::ofstream stream(path, std::ios::binary);
-  stream << text;
-  stream.close();
-  if (!stream) environment_error("{}: cannot be written: {}", path.string(), std::strerror(errno));
-}
-
-/// Why there are no pictures, or nothing.
-std::string draw(const std::vector<Picture>& pictures, std::vector<DrawnPicture>& drawn) {
-  try {
-    for (const Picture& picture : pictures) {
-      const auto svg = run_gnuplot(picture.script);
-      if (!svg) return "gnuplot is not installed";
-      drawn.push_back({picture.file, *svg});
-    }
-    return "";
-  } catch (const Error& error) {
-    drawn.clear();
-    return error.what();
-  }
-}
-
-void write_report(const std::vector<fs::path>& inputs, const fs::path& output) {
-  const fs::path directory = fs::absolute(output).parent_path();
-  const Results results = read_results(inputs, directory);
-  ReportOptions options{build_info::kVersion, output.stem().string(), ""};
-  Report report = compose(results, options);
-  std::vector<DrawnPicture> drawn;
-  options.no_pictures = draw(report.pictures, drawn);
-  if (!options.no_pictures.empty()) {
-    fmt::print(stderr, "report: no pictures: {}\n", options.no_pictures);
-    report = compose(results, options);
-  }
-
-  std::error_code failed;
-  fs::create_directories(directory, failed);
-  for (const DrawnPicture& picture : drawn) write_file(directory / picture.file, picture.svg);
-  write_file(output, report.markdown);
+void report_on(const std::vector<fs::path>& inputs, const fs::path& output) {
+  const Results results = read_results(inputs, fs::absolute(output).parent_path());
+  const std::string no_pictures = write_report(results, output, build_info::kVersion);
+  if (!no_pictures.empty()) fmt::print(stderr, "report: no pictures: {}\n", no_pictures);
   fmt::print("{}\n", output.string());
 }
 
@@ -74,7 +43,7 @@ ExitCode compare(const std::vector<fs::path>& directories, const fs::path& outpu
   } else {
     std::error_code failed;
     fs::create_directories(beside, failed);
-    write_file(output, versus_markdown(versus));
+    write_text_file(output, versus_markdown(versus));
     for (const FamilyVersus& family : versus.families) {
       fmt::print("{}: {}{}\n", family.name, name_of(family.verdict),
                  family.ratio ? ", " + times(*family.ratio) : "");
@@ -84,14 +53,42 @@ ExitCode compare(const std::vector<fs::path>& directories, const fs::path& outpu
   return fail_on_regression && versus.regressed() ? ExitCode::kCheckFailed : ExitCode::kOk;
 }
 
+std::string text_of(const fs::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) environment_error("{}: cannot be read: {}", path.string(), std::strerror(errno));
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+/// Makes the README's tables anew, or says with exit code 1 which of them are not what they should be.
+ExitCode readme(const fs::path& path, const std::string& published, bool check) {
+  const std::string now = text_of(path),
+                    updated = updated_readme(now, fs::absolute(path).parent_path(), published);
+  const std::string drift = readme_drift(now, updated);
+  if (check && !drift.empty()) {
+    fmt::print(stderr,
+               "report: {}: differs from the published run in {}: edited by hand, or the run was changed; "
+               "restore it, "
+               "or make it anew with report --readme {}\n",
+               path.string(), drift, path.string());
+    return ExitCode::kCheckFailed;
+  }
+  if (!drift.empty()) write_text_file(path, updated);
+  fmt::print("{}: {}\n", path.string(),
+             drift.empty() ? "is what the published run says" : "made anew: " + drift);
+  return ExitCode::kOk;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{
-      "Reads the results of microbench and of phi2 compare, evaluate and trace and writes a markdown report "
-      "with SVG pictures "
-      "beside it; or compares two runs of microbench."};
+      "Reads the results of microbench and of phi2 compare, evaluate, trace and vocabulary and writes a "
+      "markdown "
+      "report with SVG pictures beside it, of several machines one for each and a page over them; compares "
+      "two runs "
+      "of microbench; publishes a run; or makes a README's tables from a published one."};
   std::vector<fs::path> inputs, compared;
-  fs::path output;
-  bool fail_on_regression = false;
+  fs::path output, publish_run, into = "reports/published", readme_path;
+  std::string published;
+  bool fail_on_regression = false, check = false;
   const auto* input_option = app.add_option(
       "--input", inputs,
       "Directories with benchmark.json and manifest.json, compare.json, sweep.json, trace.json, or several "
@@ -105,14 +102,36 @@ int run(int argc, char** argv) {
       app.add_option("--output", output, "The markdown file to write; pictures get its name with a suffix");
   app.add_flag("--fail-on-regression", fail_on_regression,
                "With --compare: exit code 1 when a family is slower, or a row that passed no longer does");
+  const auto* publish_option = app.add_option(
+      "--publish", publish_run,
+      "A directory with the results of a run, in it or below: copies them, compact, with a report into "
+      "a folder named <date>-<cpu>-<revision>; refuses runs of uncommitted or emulated programs");
+  const auto* into_option =
+      app.add_option("--into", into, "With --publish: the directory that gets the folder")
+          ->capture_default_str();
+  const auto* readme_option =
+      app.add_option("--readme", readme_path,
+                     "A README whose tables between published:begin and published:end are made anew");
+  const auto* published_option =
+      app.add_option("--published", published,
+                     "With --readme: the published run to use, relative to it, instead of the one it names");
+  const auto* check_option =
+      app.add_flag("--check", check, "With --readme: change nothing; exit code 1 when something differs");
   app.set_version_flag("--version",
                        fmt::format("report {} ({}{})", build_info::kVersion, build_info::kGitHash,
                                    build_info::kGitDirty ? ", with uncommitted changes" : ""));
   try {
     app.parse(argc, argv);
-    if (compare_option->empty() == input_option->empty())
-      throw CLI::RequiredError("One of --input and --compare");
-    if (compare_option->empty() && output_option->empty()) throw CLI::RequiredError("--output");
+    const std::initializer_list<const CLI::Option*> modes = {compare_option, input_option, publish_option,
+                                                             readme_option};
+    if (std::count_if(modes.begin(), modes.end(), [](const auto* mode) { return !mode->empty(); }) != 1)
+      throw CLI::RequiredError("One of --input, --compare, --publish and --readme");
+    if (!input_option->empty() && output_option->empty()) throw CLI::RequiredError("--output");
+    if (publish_option->empty() && !into_option->empty()) throw CLI::RequiresError("--into", "--publish");
+    if (readme_option->empty() && !(published_option->empty() && check_option->empty()))
+      throw CLI::RequiresError("--published and --check", "--readme");
+    if (input_option->empty() && compare_option->empty() && !output_option->empty())
+      throw CLI::RequiresError("--output", "--input or --compare");
     if (compare_option->empty() && fail_on_regression)
       throw CLI::RequiresError("--fail-on-regression", "--compare");
   } catch (const CLI::ParseError& error) {
@@ -122,7 +141,12 @@ int run(int argc, char** argv) {
   }
   try {
     if (!compared.empty()) return static_cast<int>(compare(compared, output, fail_on_regression));
-    write_report(inputs, output);
+    if (!publish_run.empty()) {
+      fmt::print("{}\n", publish(publish_run, into, build_info::kVersion).string());
+      return static_cast<int>(ExitCode::kOk);
+    }
+    if (!readme_path.empty()) return static_cast<int>(readme(readme_path, published, check));
+    report_on(inputs, output);
     return static_cast<int>(ExitCode::kOk);
   } catch (const Error& error) {
     fmt::print(stderr, "report: {}\n", error.what());

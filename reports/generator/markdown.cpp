@@ -13,6 +13,30 @@ bool is_alphanumeric(char c) {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
+/// Bytes of a character that turns the direction of text, or ends a line where none is expected: what follows
+/// it would not be read as it stands. 0 for any other.
+std::size_t steering(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  if (byte(0) == 0xC2 && byte(1) >= 0x80 && byte(1) <= 0x9F) return 2;  // C1 controls
+  if (byte(0) != 0xE2) return 0;
+  const bool marks =
+      byte(1) == 0x80 && (byte(2) == 0x8E || byte(2) == 0x8F || (byte(2) >= 0xA8 && byte(2) <= 0xAE));
+  const bool isolates = byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9;
+  return marks || isolates ? 3 : 0;
+}
+
+/// One space for each character that steers; line breaks stay where `lines` says so.
+std::string plain(std::string_view text, bool lines = false) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t skipped = steering(text.substr(i));
+    const bool kept = skipped == 0 && (!is_control(text[i]) || (lines && text[i] == '\n'));
+    out += kept ? text[i] : ' ';
+    i += std::max<std::size_t>(1, skipped);
+  }
+  return out;
+}
+
 /// Code points: what a fixed-width reader sees of the scripts that our own text uses.
 std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(
@@ -39,34 +63,39 @@ std::string line(const std::vector<std::string>& cells) {
 
 }  // namespace
 
-std::string escape(std::string_view text) {
+std::string escape(std::string_view unsafe) {
+  const std::string text = plain(unsafe);
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     const bool inside_word = c == '_' && i > 0 && i + 1 < text.size() && is_alphanumeric(text[i - 1]) &&
                              is_alphanumeric(text[i + 1]);
     if (!inside_word && std::string_view("\\`*_[]<>|#~$&").find(c) != std::string_view::npos) out += '\\';
-    out += is_control(c) ? ' ' : c;
+    // GitHub makes links of bare addresses.
+    const bool address = (c == ':' && text.compare(i, 3, "://") == 0) ||
+                         (c == '.' && i >= 3 && text.compare(i - 3, 3, "www") == 0);
+    if (address) out += '\\';
+    out += c;
   }
   return out;
 }
 
 std::string code(std::string_view text) {
-  std::string inner;
-  for (const char c : text) inner += is_control(c) ? ' ' : c;
+  const std::string inner = plain(text);
   const std::string fence(longest_run(text, '`') + 1, '`');
   const char* space = fence.size() > 1 ? " " : "";
   return inner.empty() ? "" : fence + space + inner + space + fence;
 }
 
-std::string code_block(std::string_view text) {
+std::string code_block(std::string_view unsafe) {
+  const std::string text = plain(unsafe, true);
   const std::string fence(std::max<std::size_t>(3, longest_run(text, '`') + 1), '`');
   return fmt::format("{}\n{}\n{}\n", fence, text, fence);
 }
 
 std::string escape_html(std::string_view text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : plain(text, true)) {
     switch (c) {
       case '&':
         out += "&amp;";
@@ -84,7 +113,7 @@ std::string escape_html(std::string_view text) {
         out += "<br>";
         break;
       default:
-        out += is_control(c) ? ' ' : c;
+        out += c;
     }
   }
   return out;

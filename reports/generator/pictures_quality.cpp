@@ -208,13 +208,22 @@ Picture pareto_picture(const Pareto& pareto, int number, const std::string& file
   for (const ParetoPoint& point : pareto.points) {
     curves[{point.mode, point.rotation}] += point_line(point);
     price = {std::min(price.low, point.price), std::max(price.high, point.price)};
-    speed = {std::min(speed.low, point.speedup.centre), std::max(speed.high, point.speedup.centre)};
+    speed = {std::min(speed.low, point.speedup.centre),
+             std::max(speed.high, point.front ? point.speedup.high : point.speedup.centre)};
     if (point.front) front.push_back(&point);
   }
   std::sort(front.begin(), front.end(),
             [](const auto* a, const auto* b) { return a->speedup.centre < b->speedup.centre; });
-  std::string line, labels;
-  for (const ParetoPoint* point : front) line += point_line(*point);
+  std::string line, labelled, spread;
+  double last_label = -1e300;
+  for (const ParetoPoint* point : front) {
+    line += point_line(*point);
+    spread += fmt::format("{:.6g} {:.6g} {:.6g}\n", point->speedup.low, point->price, point->speedup.high);
+    // Labels of neighbours would lie on each other.
+    if (point->speedup.centre - last_label < 0.08 * (speed.high - speed.low)) continue;
+    labelled += point_line(*point);
+    last_label = point->speedup.centre;
+  }
   plot.add(line, "using 1:2 with lines linewidth 9 linecolor rgb '#e8d48a' title 'front'");
   for (const auto& [key, data] : curves) {
     const auto& [mode, rotation] = key;
@@ -222,7 +231,11 @@ Picture pareto_picture(const Pareto& pareto, int number, const std::string& file
                                mode == "merged" ? 2 : 1, rotation_style(rotation),
                                gnuplot_text(mode + " " + rotation)));
   }
-  plot.add(line, "using 1:2:3 with labels left offset 0.5,-0.7 notitle");
+  plot.add(spread,
+           "using 1:2:($3-$1):(0) with vectors heads size screen 0.004,90 linewidth 1.5 linecolor rgb "
+           "'#444444' title "
+           "'quartiles'");
+  plot.add(labelled, "using 1:2:3 with labels left offset 0.5,-0.7 notitle");
   plot.add("1 1\n", "with points pointtype 5 pointsize 1.2 linecolor rgb 'black' title 'dense'");
   price = {price.low / std::pow(price.high / price.low, 0.1), price.high * 1.05};  // room for the labels
   return {
@@ -230,10 +243,11 @@ Picture pareto_picture(const Pareto& pareto, int number, const std::string& file
       "Perplexity over dense against the speed-up of a phi-2 block in decoding, a curve for each mode and "
       "rotation, the points that no other beats in both joined as the front",
       plot.script(
-          480, fmt::format("set xlabel 'speed-up of the linear layers of a phi-2 block in decoding, times'\n"
-                           "set ylabel 'perplexity over dense, times'\nset xrange "
-                           "[{:.6g}:{:.6g}]\n{}set key outside right top vertical Left reverse\n",
-                           speed.low - 0.1, speed.high * 1.03, y_axis(price, true)))};
+          480, fmt::format(
+                   "set xlabel 'speed-up of the linear layers of a phi-2 block in decoding, times'\n"
+                   "set ylabel 'perplexity over dense, times'\nset title 'Speed against quality'\nset xrange "
+                   "[{:.6g}:{:.6g}]\n{}set key outside right top vertical Left reverse\n",
+                   speed.low - 0.1, speed.high * 1.03, y_axis(price, true)))};
 }
 
 }  // namespace trisect::report

@@ -6,14 +6,19 @@
 
 #include "reports/generator/gnuplot.hpp"
 #include "reports/generator/trace_verdict.hpp"
+#include "reports/generator/units.hpp"
 
 namespace trisect::report {
 namespace {
 
+/// Points at which a step begins, and the last.
 std::string line_of(const TraceCache& cache, double KvBytes::*amount) {
   std::string data;
-  for (const TraceCache::Point& point : cache.over_time)
-    data += fmt::format("{} {:.6g}\n", point.step, point.bytes.*amount / 1e6);
+  const auto& points = cache.over_time;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (i > 0 && i + 1 < points.size() && points[i].bytes.*amount == points[i - 1].bytes.*amount) continue;
+    data += fmt::format("{} {:.6g}\n", points[i].step, points[i].bytes.*amount / 1e6);
+  }
   return data;
 }
 
@@ -42,14 +47,20 @@ Picture memory_picture(const TraceRun& run, int number, const std::string& file_
     }
     plot.add(line_of(cache, &KvBytes::committed),
              fmt::format("using 1:2 with steps linewidth {} linecolor rgb '{}' title {}",
-                         cache.name == kVattention ? 3 : 2, colour(index), gnuplot_text(cache.name)));
+                         // A cache that holds as much as static is drawn over it, and must not hide it.
+                         cache.name == "static"      ? 6
+                         : cache.name == kVattention ? 3
+                                                     : 2,
+                         colour(index), gnuplot_text(cache.name)));
     ++index;
   }
   if (most <= 0 || last <= 0) return picture;
   picture.script = plot.script(
-      380, fmt::format(
-               "set xlabel 'step'\nset ylabel 'committed, MB'\nset xrange [0:{}]\nset yrange [0:{:.6g}]\n{}",
-               last, 1.05 * most, kKeyAbove));
+      380, fmt::format("set title {}\nset xlabel 'step of decoding'\nset ylabel 'committed, MB'\nset xrange "
+                       "[0:{}]\nset yrange [0:{:.6g}]\n{}",
+                       gnuplot_text(fmt::format("KV caches on the trace {}, granules of {}", run.name,
+                                                bytes(run.granule_bytes))),
+                       last, 1.05 * most, kKeyAbove));
   return picture;
 }
 

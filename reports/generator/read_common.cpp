@@ -64,12 +64,16 @@ InputFile input_file(const JsonFile& file, const std::filesystem::path& report_d
 }
 
 Origin read_origin(const Json& json, std::string program) {
+  std::optional<long> seed;
+  if (const auto settings = json.find("settings"); settings != json.end() && settings->contains("seed"))
+    seed = settings->at("seed").get<long>();
   return {std::move(program),
           {},
           json.at("command").get<std::vector<std::string>>(),
           json.at("started_utc"),
           json.at("finished_utc"),
           json.at("interrupted"),
+          seed,
           read_build(json.at("build")),
           read_environment(json.at("environment"))};
 }

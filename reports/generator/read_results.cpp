@@ -1,16 +1,19 @@
 #include <map>
+#include <tuple>
 
 #include "kernels/core/error.hpp"
+#include "reports/generator/machines.hpp"
 #include "reports/generator/read_common.hpp"
 
 namespace trisect::report {
 namespace {
 
-/// A benchmark measured twice has two answers, and choosing one is not the report's business.
+/// A benchmark measured twice on one machine has two answers, and choosing one is not the report's business.
 void refuse_doubles(const Results& results) {
-  std::map<std::string, std::size_t> seen;
+  std::map<std::pair<std::string, std::string>, std::size_t> seen;
   for (const Row* row : results.rows()) {
-    const auto [first, fresh] = seen.emplace(row->benchmark, row->run);
+    const auto [first, fresh] =
+        seen.emplace(std::pair{machine_key(results.runs[row->run].origin), row->benchmark}, row->run);
     if (fresh) continue;
     environment_error("'{}' is in {} and in {}: give the report one of them", row->benchmark,
                       results.runs[first->second].origin.files.front().path,
@@ -21,10 +24,10 @@ void refuse_doubles(const Results& results) {
 /// A run given twice, as a copy or from a directory named twice, would stand in the report as two.
 template <class Run>
 void refuse_same(const std::vector<Run>& runs) {
-  std::map<std::pair<std::string, std::vector<std::string>>, const Origin*> seen;
+  std::map<std::tuple<std::string, std::string, std::vector<std::string>>, const Origin*> seen;
   for (const Run& run : runs) {
-    const auto [first, fresh] =
-        seen.emplace(std::pair{run.origin.started_utc, run.origin.command}, &run.origin);
+    const auto [first, fresh] = seen.emplace(
+        std::tuple{machine_key(run.origin), run.origin.started_utc, run.origin.command}, &run.origin);
     if (fresh) continue;
     environment_error("{} and {} are of the same run of {} (started {}): give the report one of them",
                       first->second->files.front().path, run.origin.files.front().path, run.origin.program,
@@ -73,7 +76,8 @@ Results read_results(const std::vector<std::filesystem::path>& directories,
       environment_error(
           "{}: no results here: neither {} and {} of microbench, nor {} of phi2 compare, nor {} of "
           "phi2 evaluate --larosa-sweep, nor {} of phi2 trace, nor {} of phi2 vocabulary",
-          directory.string(), kBenchmarkFile, kManifestFile, kCompareFile, kSweepFile, kTraceFile, kVocabularyFile);
+          directory.string(), kBenchmarkFile, kManifestFile, kCompareFile, kSweepFile, kTraceFile,
+          kVocabularyFile);
     }
     if (benchmark != manifest) {
       environment_error("{}: {} without {}: the two belong together, copy both", directory.string(),

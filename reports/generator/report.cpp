@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "reports/generator/markdown.hpp"
+#include "reports/generator/questions.hpp"
 #include "reports/generator/sections.hpp"
 #include "reports/generator/units.hpp"
 #include "reports/generator/warnings.hpp"
@@ -14,6 +15,13 @@ std::string warnings_section(const std::vector<std::string>& warnings) {
   std::string text = "## Warnings\n\n";
   for (const std::string& warning : warnings) text += "- " + warning + "\n";
   return text + (warnings.empty() ? "None.\n\n" : "\n");
+}
+
+/// Before the first number: that there is something to know.
+std::string warnings_line(const std::vector<std::string>& warnings) {
+  if (warnings.empty()) return "";
+  return fmt::format("> **Read every number here with the [{}](#warnings) below.**\n\n",
+                     count(static_cast<long>(warnings.size()), "warning"));
 }
 
 constexpr char kReading[] =
@@ -34,16 +42,15 @@ Report compose(const Results& results, const ReportOptions& options) {
   const auto warnings = warnings_of(results);
   Album album(options.no_pictures.empty());
   std::string text = "# What the cuts cost and save\n\n";
-  text += gpu_line(results);
-  text += verdict_of(results, layers);
-  if (!warnings.empty())
-    text += fmt::format(" Read it with the {} below.", count(static_cast<long>(warnings.size()), "warning"));
-  text += "\n\n" + time_line(results) + warnings_section(warnings);
+  text += gpu_line(results) + warnings_line(warnings) + time_line(results);
+  text += "## In short\n\n" + verdict_of(results, layers) + "\n\n";
+  text += warnings_section(warnings) + questions_section(results, layers);
   text += environment_section(results);
   text += kReading;
   if (!options.no_pictures.empty())
     text += fmt::format("There are tables only, no pictures: {}.\n\n", escape(options.no_pictures));
   text += larosa_section(results, layers, options.picture_prefix, album);
+  text += roofline_section(results, options.picture_prefix, album);
   text += gpu_section(results);
   int number = 0;
   for (const SweepRun& run : results.sweeps) {
@@ -60,7 +67,7 @@ Report compose(const Results& results, const ReportOptions& options) {
     text += compare_section(run, results, ++number, layers, options.picture_prefix, album);
   }
   text += not_measured_section(results) + reproduce_section(results);
-  text += fmt::format("Written by report {} from result files of schema version 1.\n", options.version);
+  text += fmt::format("Written by report {}; reports/schema describes the files that it reads.\n", options.version);
   return {text, album.take()};
 }
 

@@ -38,6 +38,7 @@ struct Origin {
   std::vector<std::string> command;
   std::string started_utc, finished_utc;
   bool interrupted = false;
+  std::optional<long> seed{};  ///< the first, of runs that draw anything
   Build build;
   Environment environment;
 };

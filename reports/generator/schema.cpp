@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "kernels/core/error.hpp"
 #include "reports/generator/schema_text.hpp"
@@ -25,6 +26,12 @@ bool has_type(const json& value, const std::string& type) {
 std::string excerpt(const json& value) {
   if (value.is_structured()) return value.is_array() ? "an array" : "an object";
   return value.dump(-1, ' ', true).substr(0, 60);
+}
+
+const std::regex& compiled(const std::string& pattern) {
+  static std::map<std::string, std::regex> known;
+  const auto found = known.find(pattern);
+  return found != known.end() ? found->second : known.emplace(pattern, std::regex(pattern)).first->second;
 }
 
 std::string choices(const json& list) {
@@ -55,6 +62,17 @@ class Validator {
     environment_error("{}: {} {}", file_, field.empty() ? "the document" : field, what);
   }
 
+  void check_string(const std::string& value, const json& rule, const std::string& field) const {
+    // Length first: the pattern is then tried on something short.
+    if (const auto longest = rule.find("maxLength"); longest != rule.end() && value.size() > *longest) {
+      fail(field, fmt::format("has {} characters, must have at most {}", value.size(), longest->dump()));
+    }
+    if (const auto pattern = rule.find("pattern"); pattern != rule.end()) {
+      if (!std::regex_search(value, compiled(*pattern)))
+        fail(field, fmt::format("is {}, must match {}", excerpt(value), pattern->get<std::string>()));
+    }
+  }
+
   void follow(const json& value, const std::string& reference, const std::string& field) const {
     const std::size_t hash = reference.find('#');
     const std::string name = hash == 0 ? document_ : reference.substr(0, reference.find('.'));
@@ -77,6 +95,11 @@ class Validator {
       if (std::find(list->begin(), list->end(), value) == list->end()) {
         fail(field, fmt::format("is {}, must be one of {}", excerpt(value), choices(*list)));
       }
+    }
+    if (value.is_string()) check_string(value.get_ref<const std::string&>(), rule, field);
+    if (const auto fewest = rule.find("minItems"); fewest != rule.end() && value.is_array()) {
+      if (value.size() < *fewest)
+        fail(field, fmt::format("has {} entries, must have at least {}", value.size(), fewest->dump()));
     }
     if (!value.is_number()) return;
     if (const auto least = rule.find("minimum"); least != rule.end() && value < *least) {
@@ -103,9 +126,10 @@ class Validator {
         if (!value.contains(key)) fail(prefix + key.get<std::string>(), "is missing");
       }
     }
-    if (!rule.contains("additionalProperties")) return;
     for (const auto& [key, entry] : value.items()) {
-      if (!properties.contains(key)) check(entry, rule["additionalProperties"], prefix + key);
+      if (properties.contains(key)) continue;
+      if (rule.contains("propertyNames")) check(key, rule["propertyNames"], prefix + "(a key)");
+      if (rule.contains("additionalProperties")) check(entry, rule["additionalProperties"], prefix + key);
     }
   }
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "reports/generator/markdown.hpp"
 #include "reports/generator/sections.hpp"
@@ -11,12 +12,10 @@ namespace {
 
 using Properties = std::vector<std::pair<std::string, std::string>>;
 
+/// What may be the same of all inputs. What is each run's own is in its row of run_table.
 Properties properties_of(const Origin& origin) {
   const Build& build = origin.build;
-  Properties all = {{"input", origin.files.front().path},
-                    {"started (UTC)", origin.started_utc},
-                    {"finished (UTC)", origin.finished_utc},
-                    {"version", build.version},
+  Properties all = {{"version", build.version},
                     {"git revision", build.git_hash + (build.git_dirty ? " with uncommitted changes" : "")},
                     {"compiler", build.compiler},
                     {"flags", build.flags},
@@ -26,28 +25,51 @@ Properties properties_of(const Origin& origin) {
   return all;
 }
 
-std::string property_table(const std::vector<const Origin*>& origins) {
-  std::vector<Table::Column> columns = {{"", kLeft}};
+std::string value_of(const Properties& properties, const std::string& key) {
+  const auto found =
+      std::find_if(properties.begin(), properties.end(), [&](const auto& p) { return p.first == key; });
+  return found == properties.end() ? kNone : found->second;
+}
+
+/// Once what every input says alike, then a row for each input with what differs. An input that lacks a key
+/// says nothing of it.
+std::string property_tables(const std::vector<const Origin*>& origins) {
   std::vector<std::string> keys;
   std::vector<Properties> values;
   for (const Origin* origin : origins) {
-    columns.push_back({origin->program, kLeft});
     values.push_back(properties_of(*origin));
     for (const auto& [key, value] : values.back()) {
       if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
     }
   }
-  Table table(columns);
+  Table shared({{"all inputs", kLeft}, {"", kLeft}});
+  std::vector<std::string> differing;
   for (const std::string& key : keys) {
-    std::vector<std::string> cells = {escape(key)};
-    for (const Properties& properties : values) {
-      const auto found =
-          std::find_if(properties.begin(), properties.end(), [&](const auto& p) { return p.first == key; });
-      cells.push_back(found == properties.end() ? kNone : escape(found->second));
+    std::set<std::string> found;
+    for (const Properties& properties : values) found.insert(value_of(properties, key));
+    found.erase(kNone);
+    if (found.size() > 1) {
+      differing.push_back(key);
+    } else {
+      shared.add({escape(key), escape(*found.begin())});
     }
-    table.add(cells);
   }
-  return table.markdown();
+  std::vector<Table::Column> columns = {{"input", kLeft},
+                                        {"program", kLeft},
+                                        {"started (UTC)", kLeft},
+                                        {"finished (UTC)", kLeft},
+                                        {"seed", kLeft}};
+  for (const std::string& key : differing) columns.push_back({escape(key), kLeft});
+  Table runs(columns);
+  for (std::size_t i = 0; i < origins.size(); ++i) {
+    const Origin& origin = *origins[i];
+    std::vector<std::string> cells = {escape(origin.files.front().path), escape(origin.program),
+                                      escape(origin.started_utc), escape(origin.finished_utc),
+                                      origin.seed ? fmt::format("{}", *origin.seed) : kNone};
+    for (const std::string& key : differing) cells.push_back(escape(value_of(values[i], key)));
+    runs.add(cells);
+  }
+  return shared.markdown() + runs.markdown();
 }
 
 std::string probe_lines(const MicrobenchRun& run) {
@@ -63,7 +85,7 @@ std::string probe_lines(const MicrobenchRun& run) {
 }  // namespace
 
 std::string environment_section(const Results& results) {
-  std::string text = "## Environment and provenance\n\n" + property_table(results.origins());
+  std::string text = "## Environment and provenance\n\n" + property_tables(results.origins());
   Table files({{"input file", kLeft}, {"fnv1a64", kLeft}});
   std::string commands, probes;
   for (const Origin* origin : results.origins()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "reports/generator/devices.hpp"
 #include "reports/generator/markdown.hpp"
 #include "reports/generator/sections.hpp"
 #include "reports/generator/units.hpp"
@@ -10,15 +11,7 @@
 namespace trisect::report {
 namespace {
 
-/// What NVIDIA's data sheets state as memory bandwidth, GB/s. Nothing measured is ever divided by it.
-struct NamedDevice {
-  const char* name;
-  double gbps;
-};
-constexpr NamedDevice kDevices[] = {{"A100 80GB SXM", 2039}, {"H100 SXM", 3350}, {"RTX 4090", 1008}};
-
-/// Of a launch inside a captured graph: an assumption, for the model only.
-constexpr double kLaunchSeconds = 2e-6;
+constexpr NamedDevice kDevices[] = {kA100, kH100, kRtx4090};
 
 constexpr int kShownPermille = 500;
 
@@ -152,8 +145,9 @@ std::string gpu_section(const Results& results) {
   }
   if (!measured)
     text +=
-        "- No GPU was measured: its column holds no time. `report --input CPU-RUN --input GPU-RUN` puts runs "
-        "of different machines together.\n";
+        "- No GPU was measured: its column holds no time. A run with --device=all on a machine with one "
+        "fills it; "
+        "results of several machines are put side by side.\n";
   return text + "\n" + table + launches + break_evens();
 }
 

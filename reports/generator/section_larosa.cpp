@@ -29,34 +29,59 @@ std::vector<std::string> stages_of(const Work& work) {
   return stages;
 }
 
-std::string way_table(const Work& work) {
-  const std::vector<std::string> stages = stages_of(work);
+/// A row for each way at each sparsity: `cells` of it behind its name.
+template <class Cells>
+std::string table_of_ways(const Work& work, const std::vector<Table::Column>& more, Cells cells) {
   std::vector<Table::Column> columns = {{"sparsity"}, {"way", kLeft}};
-  for (const std::string& stage : stages) columns.push_back({fmt::format("{} µs", stage_title(stage))});
-  for (const char* title : {"whole µs", "dense µs", "speed-up"}) columns.push_back({title});
-  columns.push_back({"verdict", kLeft});
-  for (const char* title : {"weights read, computed", "ceiling, model", "of the ceiling"})
-    columns.push_back({title});
+  columns.insert(columns.end(), more.begin(), more.end());
   Table table(columns);
   for (const auto& [permille, ways] : work.at) {
     for (const std::string& name : work.ways) {
       const auto found = ways.find(name);
       if (found == ways.end()) continue;
-      const Way& way = found->second;
-      std::vector<std::string> cells = {sparsity(permille), name};
-      for (const std::string& stage : stages) {
-        const auto time = way.stage_ns.find(stage);
-        cells.push_back(time == way.stage_ns.end() ? kNone : microseconds(time->second));
-      }
-      const Change change = way.faster();
-      cells.insert(cells.end(),
-                   {microseconds(way.time_ns.median), microseconds(way.dense_ns.median), times(change.ratio),
-                    std::string(name_of(change.verdict)), bytes(way.weight_bytes), times(way.ceiling()),
-                    percent(change.ratio.centre / way.ceiling())});
-      table.add(cells);
+      std::vector<std::string> row = {sparsity(permille), name};
+      for (std::string& cell : cells(found->second)) row.push_back(std::move(cell));
+      table.add(row);
     }
   }
   return table.markdown();
+}
+
+std::string way_table(const Work& work) {
+  return table_of_ways(work,
+                       {{"whole µs"},
+                        {"dense µs"},
+                        {"speed-up"},
+                        {"verdict", kLeft},
+                        {"weights read, computed"},
+                        {"ceiling, model"},
+                        {"of the ceiling"}},
+                       [](const Way& way) {
+                         const Change change = way.faster();
+                         return std::vector<std::string>{microseconds(way.time_ns.median),
+                                                         microseconds(way.dense_ns.median),
+                                                         times(change.ratio),
+                                                         std::string(name_of(change.verdict)),
+                                                         bytes(way.weight_bytes),
+                                                         times(way.ceiling()),
+                                                         percent(change.ratio.centre / way.ceiling())};
+                       });
+}
+
+std::string stage_table(const Work& work) {
+  const std::vector<std::string> stages = stages_of(work);
+  std::vector<Table::Column> columns;
+  for (const std::string& stage : stages) columns.push_back({fmt::format("{} µs", stage_title(stage))});
+  columns.push_back({"whole µs"});
+  return table_of_ways(work, columns, [&](const Way& way) {
+    std::vector<std::string> cells;
+    for (const std::string& stage : stages) {
+      const auto time = way.stage_ns.find(stage);
+      cells.push_back(time == way.stage_ns.end() ? kNone : microseconds(time->second));
+    }
+    cells.push_back(microseconds(way.time_ns.median));
+    return cells;
+  });
 }
 
 std::string break_even_table(const Work& work) {
@@ -73,7 +98,8 @@ std::string break_even_table(const Work& work) {
 
 std::string work_text(const Work& work, const std::string& prefix, Album& album) {
   if (work.at.empty()) return "";
-  return break_even_table(work) + way_table(work) + album.add(stage_picture(work, prefix));
+  return break_even_table(work) + way_table(work) + "Its stages, medians:\n\n" + stage_table(work) +
+         album.add(stage_picture(work, prefix));
 }
 
 std::string speedup_text(const Work& work, const std::string& prefix, Album& album) {

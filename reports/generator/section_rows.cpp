@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <map>
+
 #include "reports/generator/layers.hpp"
 #include "reports/generator/markdown.hpp"
 #include "reports/generator/sections.hpp"
@@ -67,8 +69,19 @@ std::string row_table(const MicrobenchRun& run, const std::string& family) {
                {"% of probe"},
                {"GFLOP/s"},
                {"weights", kLeft}});
+  struct Skipped {
+    long rows = 0;
+    std::string name;
+  };
+  std::map<std::pair<std::string, std::string>, Skipped> skipped;  // by variant and reason
   for (const Row& row : run.rows) {
     if (row.family() != family) continue;
+    if (row.status == "skipped") {
+      Skipped& kind = skipped[{row.op + "/" + row.variant, row.reason}];
+      ++kind.rows;
+      if (kind.name.empty()) kind.name = row.name;
+      continue;
+    }
     std::vector<std::string> cells = {code(row.name), escape(row.variant), check_text(row)};
     if (row.time_ns) {
       const Summary& time = *row.time_ns;
@@ -81,7 +94,12 @@ std::string row_table(const MicrobenchRun& run, const std::string& family) {
                  {optional_number(row.gbps()), share_text(row), gflops(row), escape(row.weights)});
     table.add(cells);
   }
-  return table.markdown() + "Any row again, with its NAME:\n\n" +
+  std::string without;
+  for (const auto& [key, kind] : skipped)
+    without += fmt::format("- {} of {}{}: {}\n", count(kind.rows, "row"), code(key.first),
+                           key.second.empty() ? "" : " (" + escape(key.second) + ")", code(kind.name));
+  if (!without.empty()) without = "Skipped, which is not a pass; a name of each:\n\n" + without + "\n";
+  return (table.empty() ? "" : table.markdown()) + without + "Any row again, with its NAME:\n\n" +
          code_block(microbench_command(run, "^NAME/")) + "\n";
 }
 

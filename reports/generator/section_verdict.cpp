@@ -170,8 +170,8 @@ std::string verdict_of(const Results& results, const std::vector<Layer>& layers)
   for (const VocabularyRun& run : results.vocabularies) paragraphs.push_back(vocabulary_headline(run));
   if (results.comparisons.empty() && results.sweeps.empty() && !layers.empty())
     paragraphs.back() += " The price in quality was not measured here.";
-  if (std::string verdict = trace_verdict(results.traces); !verdict.empty())
-    paragraphs.push_back(std::move(verdict));
+  if (const std::string verdict = trace_verdict(results.traces); !verdict.empty())
+    paragraphs.push_back(verdict.substr(0, verdict.find(".**") + 3));  // the whole of it is with the traces
   if (paragraphs.empty())
     return "No layer of LaRoSA, no generation, no quality and no trace was measured to the end, so there is "
            "no verdict.";

@@ -183,20 +183,6 @@ double characters_of(const Output& output) { return output.characters; }
 double characters_per_s(const Output& output) { return output.characters / output.seconds; }
 double tokens_per_s(const Output& output) { return output.steps / output.seconds; }
 
-/// "no effect", where the seeds alone explain the difference.
-std::string output_sentence(const VocabularyRun& run) {
-  const auto base = outputs_of(run, run.sides.front()), last = outputs_of(run, run.sides.back());
-  if (base.size() < 2 || last.size() < 2) return "";
-  const MeanInterval from = mean_interval(of_each(base, tokens_per_1000)),
-                     to = mean_interval(of_each(last, tokens_per_1000));
-  const bool apart = to.high < from.low || from.high < to.low;
-  return fmt::format("For 1000 characters of output {} needs {} tokens and {} {} ({}): {}.",
-                     escape(run.sides.front().name), interval(from, tenths), escape(run.sides.back().name),
-                     interval(to, tenths), signed_percent(to.mean / from.mean - 1),
-                     apart ? "the intervals over the seeds do not meet, so this is more than chance"
-                           : "the intervals over the seeds meet, so this is not read as an effect");
-}
-
 std::string speed_table(const VocabularyRun& run) {
   Table table({{"", kLeft},
                {"characters/s, decoding"},
@@ -247,10 +233,23 @@ std::string output_table(const VocabularyRun& run) {
              "mean over the "
              "seeds and its 95 % interval. {}\n\n",
              run.prompts, run.max_new_tokens, number(run.temperature), number(run.top_p),
-             output_sentence(run));
+             vocabulary_output(run));
 }
 
 }  // namespace
+
+std::string vocabulary_output(const VocabularyRun& run) {
+  const auto base = outputs_of(run, run.sides.front()), last = outputs_of(run, run.sides.back());
+  if (base.size() < 2 || last.size() < 2) return "";
+  const MeanInterval from = mean_interval(of_each(base, tokens_per_1000)),
+                     to = mean_interval(of_each(last, tokens_per_1000));
+  const bool apart = to.high < from.low || from.high < to.low;
+  return fmt::format("For 1000 characters of output {} needs {} tokens and {} {} ({}): {}.",
+                     escape(run.sides.front().name), interval(from, tenths), escape(run.sides.back().name),
+                     interval(to, tenths), signed_percent(to.mean / from.mean - 1),
+                     apart ? "the intervals over the seeds do not meet, so this is more than chance"
+                           : "the intervals over the seeds meet, so this is not read as an effect");
+}
 
 std::string vocabulary_headline(const VocabularyRun& run) {
   std::string text = fmt::format("**{} with {} more tokens: ", escape(run.model.name), run.added);
@@ -267,7 +266,7 @@ std::string vocabulary_headline(const VocabularyRun& run) {
       sides += fmt::format("{}{} {}", sides.empty() ? "" : ", ", escape(side.name), bits(value));
   }
   if (!sides.empty()) text += fmt::format(" Bits per character on {}: {}.", escape(domain), sides);
-  const std::string output = output_sentence(run);
+  const std::string output = vocabulary_output(run);
   return output.empty() ? text : text + " " + output;
 }
 

@@ -44,6 +44,8 @@ std::string stages_section(const Results& results);
 std::string topk_section(const Results& results);
 /// Stages on the CPU and on the GPU, with bounds for GPUs that are not there; nothing without rows.
 std::string gpu_section(const Results& results);
+/// What bounds the CPU's kernels, by the bandwidth that the run measured; nothing without a probe.
+std::string roofline_section(const Results& results, const std::string& prefix, Album& album);
 std::string other_ops_section(const Results& results);
 /// Quality against sparsity and, where a phi-2 block was measured too, speed against quality.
 std::string quality_section(const SweepRun& run, const Results& results, int number,
@@ -54,6 +56,8 @@ std::string quality_headline(const SweepRun& run, const Results& results);
 std::string vocabulary_section(const VocabularyRun& run, int number, const std::string& prefix, Album& album);
 /// What it says in a sentence or two, for the verdict.
 std::string vocabulary_headline(const VocabularyRun& run);
+/// Tokens for 1000 characters of output, before and after; "not an effect" where the seeds alone explain it.
+std::string vocabulary_output(const VocabularyRun& run);
 std::string compare_section(const CompareRun& run, const Results& results, int number,
                             const std::vector<Layer>& layers, const std::string& prefix, Album& album);
 /// The parts of compare_section: each optimisation against tokens, speed, memory and quality, and against

@@ -3,18 +3,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "reports/generator/compare_figures.hpp"
 #include "reports/generator/layers.hpp"
+#include "reports/generator/machines.hpp"
 #include "reports/generator/markdown.hpp"
 #include "reports/generator/units.hpp"
 
 namespace trisect::report {
 namespace {
 
-std::vector<std::string> about_origin(const Origin& origin) {
-  std::vector<std::string> found;
+/// A sentence is said once; `detail` is what it means for one input.
+struct Warning {
+  Warning(std::string text) : sentence(std::move(text)) {}
+  Warning(const char* text) : sentence(text) {}
+  Warning(std::string text, std::string about) : sentence(std::move(text)), detail(std::move(about)) {}
+  std::string sentence, detail;
+};
+using Warnings = std::vector<Warning>;
+
+Warnings about_origin(const Origin& origin) {
+  Warnings found;
   const Build& build = origin.build;
   const Environment& environment = origin.environment;
   if (origin.interrupted) found.emplace_back("The run was interrupted: what came after is missing.");
@@ -40,14 +51,16 @@ std::vector<std::string> about_origin(const Origin& origin) {
                     escape(environment.governor)));
   }
   if (environment.load && environment.processors && *environment.load > 0.5 * *environment.processors) {
-    found.push_back(
-        fmt::format("The load average was {} on {} processors at the start: others were computing too.",
-                    number(*environment.load), *environment.processors));
+    found.emplace_back(
+        fmt::format("Others were computing too: the load average at the start, on {} processors, "
+                    "is above half of them.",
+                    *environment.processors),
+        number(*environment.load));
   }
   return found;
 }
 
-void about_noise(const MicrobenchRun& run, std::vector<std::string>& found) {
+void about_noise(const MicrobenchRun& run, Warnings& found) {
   const Row* worst = nullptr;
   long noisy = 0, timed = 0;
   for (const Row& row : run.rows) {
@@ -64,7 +77,7 @@ void about_noise(const MicrobenchRun& run, std::vector<std::string>& found) {
       percent(noise(*worst->time_ns))));
 }
 
-void about_probes(const MicrobenchRun& run, std::vector<std::string>& found) {
+void about_probes(const MicrobenchRun& run, Warnings& found) {
   std::vector<double> probes;
   long flips = 0;
   double worst = 1;
@@ -100,7 +113,7 @@ void about_probes(const MicrobenchRun& run, std::vector<std::string>& found) {
   }
 }
 
-void about_rows(const MicrobenchRun& run, std::vector<std::string>& found) {
+void about_rows(const MicrobenchRun& run, Warnings& found) {
   struct Kind {
     const char* status;
     const char* meaning;
@@ -110,21 +123,20 @@ void about_rows(const MicrobenchRun& run, std::vector<std::string>& found) {
                              {"error", "ended with an error"},
                              {"skipped", "were skipped, which is not a pass"}};
   for (const Kind& kind : kKinds) {
-    long rows = 0;
-    const Row* first = nullptr;
+    std::vector<const Row*> first;  // of each reason
+    std::map<std::string, long> rows;
     for (const Row& row : run.rows) {
-      if (row.status != kind.status) continue;
-      ++rows;
-      if (first == nullptr) first = &row;
+      if (row.status == kind.status && ++rows[row.reason] == 1) first.push_back(&row);
     }
-    if (first == nullptr) continue;
-    found.push_back(fmt::format("Rows that {}: {} of {}; the first is {}{}.", kind.meaning, rows,
-                                run.rows.size(), code(first->name),
-                                first->reason.empty() ? "" : " (" + escape(first->reason) + ")"));
+    for (const Row* row : first) {
+      found.push_back(fmt::format("Rows that {}: {} of {}, {}{}{}.", kind.meaning, rows[row->reason],
+                                  run.rows.size(), rows[row->reason] > 1 ? "such as " : "", code(row->name),
+                                  row->reason.empty() ? "" : " (" + escape(row->reason) + ")"));
+    }
   }
 }
 
-void about_speed_of_memory(const MicrobenchRun& run, std::vector<std::string>& found) {
+void about_speed_of_memory(const MicrobenchRun& run, Warnings& found) {
   long above = 0;
   const Row* worst = nullptr;
   for (const Row& row : run.rows) {
@@ -143,8 +155,19 @@ void about_speed_of_memory(const MicrobenchRun& run, std::vector<std::string>& f
   }
 }
 
-std::vector<std::string> about_run(const MicrobenchRun& run) {
-  std::vector<std::string> found;
+/// phi2's files do not say that a device is emulated, but that the machine has none.
+void about_device(const Origin& origin, const std::string& device, Warnings& found) {
+  if (on_absent_device(origin, device))
+    found.emplace_back(
+        fmt::format("It ran on {} of a machine without a GPU, which is an emulated one: its times "
+                    "mean nothing.",
+                    escape(device)));
+}
+
+Warnings about_run(const MicrobenchRun& run) {
+  Warnings found;
+  if (run.accelerator && run.accelerator->emulated)
+    found.emplace_back("The CUDA device was emulated: what ran there was checked, its times are left out.");
   about_noise(run, found);
   about_probes(run, found);
   about_rows(run, found);
@@ -152,8 +175,9 @@ std::vector<std::string> about_run(const MicrobenchRun& run) {
   return found;
 }
 
-std::vector<std::string> about_comparison(const CompareRun& run) {
-  std::vector<std::string> found;
+Warnings about_comparison(const CompareRun& run) {
+  Warnings found;
+  about_device(run.origin, run.settings.device, found);
   std::vector<std::string> noisy;
   double worst = 0;
   for (const Side& side : run.sides) {
@@ -175,16 +199,20 @@ std::vector<std::string> about_comparison(const CompareRun& run) {
   return found;
 }
 
-std::vector<std::string> about_sweep(const SweepRun& run) {
+Warnings about_sweep(const SweepRun& run) {
+  Warnings found;
+  about_device(run.origin, run.device, found);
   const auto lost = std::count_if(run.points.begin(), run.points.end(),
                                   [](const SweepPoint& point) { return !point.perplexity; });
-  if (lost == 0) return {};
-  return {
-      fmt::format("Points of the sweep whose perplexity is no number: {} of {}.", lost, run.points.size())};
+  if (lost > 0)
+    found.emplace_back(
+        fmt::format("Points of the sweep whose perplexity is no number: {} of {}.", lost, run.points.size()));
+  return found;
 }
 
-std::vector<std::string> about_trace(const TraceRun& run) {
-  std::vector<std::string> found;
+Warnings about_trace(const TraceRun& run) {
+  Warnings found;
+  about_device(run.origin, run.device, found);
   for (const TraceCache& cache : run.caches) {
     if (cache.disagreement > kAccountLimit) {
       found.push_back(fmt::format("{}: committed bytes and the kernel's account differ by {}.",
@@ -203,32 +231,39 @@ std::vector<std::string> about_trace(const TraceRun& run) {
 }
 
 void about_differences(const Results& results, std::vector<std::string>& found) {
-  std::set<std::string> cpus, revisions, flags;
+  std::set<std::string> revisions, flags;
   for (const Origin* origin : results.origins()) {
-    cpus.insert(origin->environment.cpu);
     revisions.insert(origin->build.git_hash);
     flags.insert(origin->build.compiler + origin->build.flags);
   }
-  if (cpus.size() > 1)
+  if (machines_of(results).size() > 1)
     found.emplace_back("The inputs come from different machines: do not compare across them.");
   if (revisions.size() > 1) found.emplace_back("The inputs come from different revisions of the program.");
   if (flags.size() > 1) found.emplace_back("The inputs were compiled differently.");
 }
 
+/// "`a.json`, `b.json`", with what the warning means for each behind it.
+std::string inputs_text(const std::vector<std::pair<std::string, std::string>>& inputs, std::size_t all) {
+  const bool bare =
+      std::all_of(inputs.begin(), inputs.end(), [](const auto& one) { return one.second.empty(); });
+  if (bare && all > 2 && inputs.size() == all) return "all inputs";
+  std::string text;
+  for (const auto& [input, detail] : inputs)
+    text += (text.empty() ? "" : ", ") + code(input) + (detail.empty() ? "" : " " + detail);
+  return text;
+}
+
 }  // namespace
 
 std::vector<std::string> warnings_of(const Results& results) {
-  std::vector<std::pair<std::string, std::string>> merged;  // sentence, inputs it is about
-  const auto add = [&](const Origin& origin, const std::vector<std::string>& sentences) {
-    const std::string input = code(origin.files.front().path);
-    for (const std::string& sentence : sentences) {
-      const auto same = std::find_if(merged.begin(), merged.end(),
-                                     [&](const auto& entry) { return entry.first == sentence; });
-      if (same == merged.end()) {
-        merged.emplace_back(sentence, input);
-      } else {
-        same->second += ", " + input;
-      }
+  // Sentence, and the inputs that it is about.
+  std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::string>>>> merged;
+  const auto add = [&](const Origin& origin, const Warnings& warnings) {
+    for (const Warning& warning : warnings) {
+      auto same = std::find_if(merged.begin(), merged.end(),
+                               [&](const auto& entry) { return entry.first == warning.sentence; });
+      if (same == merged.end()) same = merged.insert(merged.end(), {warning.sentence, {}});
+      same->second.emplace_back(origin.files.front().path, warning.detail);
     }
   };
   for (const Origin* origin : results.origins()) add(*origin, about_origin(*origin));
@@ -239,7 +274,9 @@ std::vector<std::string> warnings_of(const Results& results) {
 
   std::vector<std::string> found;
   about_differences(results, found);
-  for (const auto& [sentence, inputs] : merged) found.push_back(fmt::format("{} ({})", sentence, inputs));
+  const std::size_t all = results.origins().size();
+  for (const auto& [sentence, inputs] : merged)
+    found.push_back(fmt::format("{} ({})", sentence, inputs_text(inputs, all)));
   return found;
 }
 

@@ -34,7 +34,7 @@ TEST(GoldenTest, TheReportIsTheCommittedOne) {
 
 TEST(GoldenTest, EveryPictureIsReferredToAndTheOtherWayRound) {
   const Report report = compose(golden_results(), {"0.1.0", "report", ""});
-  ASSERT_EQ(report.pictures.size(), 12u);
+  ASSERT_EQ(report.pictures.size(), 13u);
   for (const Picture& picture : report.pictures)
     EXPECT_THAT(report.markdown, HasSubstr("](" + picture.file + ")"));
   const Report plain = compose(golden_results(), {"0.1.0", "report", "gnuplot is not installed"});

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "tests/reports/samples.hpp"
@@ -99,11 +100,69 @@ TEST_F(ProgramTest, OnlyRunsOfMicrobenchAreCompared) {
 }
 
 TEST_F(ProgramTest, ImpossibleArgumentsExitWith2) {
-  for (const char* arguments : {"", "--input x", "--output x.md", "--nonsense", "--input", "--compare x",
-                                "--compare x y --input z", "--input x --output y.md --fail-on-regression"}) {
+  for (const char* arguments :
+       {"", "--input x", "--output x.md", "--nonsense", "--input", "--compare x", "--compare x y --input z",
+        "--input x --output y.md --fail-on-regression", "--check", "--publish x --output y.md",
+        "--readme x --into y", "--input x --output y.md --check"}) {
     EXPECT_EQ(run(arguments), 2) << arguments;
     EXPECT_THAT(errors, AllOf(HasSubstr("report: "), HasSubstr("--help"))) << arguments;
   }
+}
+
+TEST_F(ProgramTest, HostileFilesExitWith3AndOneLine) {
+  const std::string deep(200000, '['), long_text = "{\"a\": \"" + std::string(3000000, 'x') + "\"}";
+  for (const char* name : {"compare.json", "sweep.json", "trace.json", "vocabulary.json", "benchmark.json"}) {
+    for (const std::string& text :
+         {deep, long_text, std::string("{\"a\": 1, \"a\": 2}"), std::string("null"),
+          std::string("{\"schema\": \"trisect/\\u001b[31m\"}"), std::string("{\"a\": 1e400}")}) {
+      testing::TemporaryDirectory inputs;
+      testing::write_text(inputs.path() / name, text);
+      if (name == std::string("benchmark.json")) testing::write_text(inputs.path() / "manifest.json", text);
+      EXPECT_EQ(run("--input '" + inputs.path().string() + "'" + output(directory.path() / "a.md")), 3)
+          << text.substr(0, 40);
+      EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 1) << errors.substr(0, 300);
+      EXPECT_LT(errors.size(), 500u);
+      EXPECT_EQ(errors.find('\033'), std::string::npos) << "a terminal obeys it";
+      EXPECT_THAT(errors, HasSubstr(inputs.path().string()));
+    }
+  }
+}
+
+TEST_F(ProgramTest, SeveralMachinesAreAPageAndAReportEach) {
+  const fs::path other = directory.path() / "other";
+  fs::copy(testing::golden_directory() / "microbench", other);
+  std::string manifest = testing::file_text(other / "manifest.json");
+  const std::string cpu = "Example CPU | 8 cores";
+  manifest.replace(manifest.find(cpu), cpu.size(), "Another CPU");
+  testing::write_text(other / "manifest.json", manifest);
+  ASSERT_EQ(run(inputs() + " '" + other.string() + "'" + output(directory.path() / "a.md")), 0) << errors;
+  EXPECT_THAT(testing::file_text(directory.path() / "a.md"),
+              AllOf(HasSubstr("# 2 machines side by side"), HasSubstr("(a-2.md)"), HasSubstr("Another CPU")));
+  EXPECT_THAT(testing::file_text(directory.path() / "a-2.md"), HasSubstr("# What the cuts cost and save"));
+}
+
+TEST_F(ProgramTest, PublishesAndChecksAReadme) {
+  const fs::path root = directory.path() / "published", readme = directory.path() / "README.md";
+  const std::string publish =
+      "--publish '" + testing::golden_directory().string() + "' --into '" + root.string() + "'";
+  if (run(publish) != 0) GTEST_SKIP() << errors;
+  const std::string folder = out.substr(0, out.size() - 1),
+                    check = "--readme '" + readme.string() + "' --check";
+  testing::write_text(
+      readme,
+      "<!-- published:run none 0 -->\n<!-- published:begin larosa -->\n<!-- published:end larosa -->\n");
+  EXPECT_EQ(run(check), 3) << "it names no run yet";
+  EXPECT_EQ(
+      run("--readme '" + readme.string() + "' --published published/" + fs::path(folder).filename().string()),
+      0);
+  EXPECT_EQ(run(check), 0) << errors;
+  std::string edited = testing::file_text(readme);
+  edited.replace(edited.find("×"), 2, "0");
+  testing::write_text(readme, edited);
+  EXPECT_EQ(run(check), 1);
+  EXPECT_THAT(errors, AllOf(HasSubstr("table larosa"), HasSubstr("report --readme")));
+  EXPECT_EQ(testing::file_text(readme), edited) << "a check changes nothing";
+  EXPECT_EQ(run(publish), 3) << "it is there already";
 }
 
 TEST_F(ProgramTest, WhatCannotBeReadOrWrittenExitsWith3) {

@@ -46,7 +46,13 @@ TEST(WarningsTest, AboutTheMachine) {
   EXPECT_THAT(after([](Results& r) { r.runs[0].origin.environment.governor = "powersave"; }),
               ElementsAre(HasSubstr("powersave")));
   EXPECT_THAT(after([](Results& r) { r.runs[0].origin.environment.load = 1.5; }),
-              ElementsAre(HasSubstr("load average was 1.50 on 2")));
+              ElementsAre(AllOf(HasSubstr("load average at the start, on 2 processors"),
+                                HasSubstr("(`benchmark.json` 1.50)"))));
+  EXPECT_THAT(after([](Results& r) {
+                r.runs[0].origin.environment.load = 1.5;
+                r.comparisons[0].origin.environment.load = 1.75;
+              }),
+              ElementsAre(HasSubstr("(`benchmark.json` 1.50, `compare.json` 1.75)")));
   EXPECT_THAT(after([](Results& r) { r.runs[0].origin.environment.load.reset(); }), IsEmpty());
 }
 
@@ -56,6 +62,43 @@ TEST(WarningsTest, OneSentenceForSeveralInputs) {
                   origin->environment.governor = "unknown";
               }),
               ElementsAre(AllOf(HasSubstr("`benchmark.json`, `compare.json`"))));
+}
+
+TEST(WarningsTest, WhatEveryInputSharesNamesNone) {
+  EXPECT_THAT(after([](Results& r) {
+                r.sweeps.push_back(testing::quiet_sweep({}));
+                for (const Origin* origin : r.origins())
+                  const_cast<Origin*>(origin)->environment.governor = "unknown";
+              }),
+              ElementsAre(HasSubstr("(all inputs)")));
+}
+
+TEST(WarningsTest, RowsWithoutANumberAreOneLineAReason) {
+  EXPECT_THAT(after([](Results& r) {
+                r.runs[0].rows.resize(4, r.runs[0].rows[0]);
+                for (Row& row : r.runs[0].rows) {
+                  row.status = "skipped";
+                  row.reason = &row == &r.runs[0].rows.back() ? "no such device" : "takes two rows and more";
+                  row.time_ns.reset();
+                }
+              }),
+              ElementsAre(AllOf(HasSubstr("3 of 4, such as "), HasSubstr("(takes two rows and more)")),
+                          AllOf(HasSubstr("1 of 4, `"), HasSubstr("(no such device)"))));
+}
+
+TEST(WarningsTest, EmulatedDevicesAreNamed) {
+  EXPECT_THAT(after([](Results& r) {
+                r.runs[0].accelerator = Accelerator{"E", true, {}};
+              }),
+              ElementsAre(HasSubstr("emulated")));
+  EXPECT_THAT(after([](Results& r) { r.runs[0].accelerator = Accelerator{"G", false, {}}; }), IsEmpty());
+  EXPECT_THAT(after([](Results& r) { r.comparisons[0].settings.device = "cuda"; }),
+              ElementsAre(HasSubstr("a machine without a GPU")));
+  EXPECT_THAT(after([](Results& r) {
+                r.comparisons[0].settings.device = "cuda";
+                r.comparisons[0].origin.environment.gpu = r.runs[0].origin.environment.gpu = "A GPU";
+              }),
+              IsEmpty());
 }
 
 TEST(WarningsTest, AboutInterruption) {
