@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/dense/attention_cuda.hpp"
 #include "kernels/dense/attention_detail.hpp"
 
 namespace trisect::dense {
@@ -93,12 +94,17 @@ std::vector<Attention::Problem> Attention::odd_problems() {
 }
 
 std::span<const VariantOf<Attention::Problem, Attention::Args>> Attention::variants() {
-  static const VariantOf<Problem, Args> table[] = {
+  static const VariantOf<Problem, Args> cpu[] = {
       {.name = "ref", .run = attention_ref},
       {.name = "cpu_rows", .run = attention_cpu_rows},
       {.name = "cpu_tiles", .run = attention_cpu_tiles},
   };
-  return table;
+  if constexpr (kCudaBuild) {
+    static const auto all = joined<VariantOf<Problem, Args>>(cpu, attention_cuda_variants());
+    return all;
+  } else {
+    return cpu;
+  }
 }
 
 }  // namespace trisect::dense

@@ -11,9 +11,10 @@
 #include "kernels/dense/gemv.hpp"
 #include "kernels/dense/layernorm.hpp"
 #include "kernels/dense/rope.hpp"
+#include "kernels/dense/sample.hpp"
 
 namespace trisect::dense {
 
-using Ops = std::tuple<Copy, Gemv, Gemm, Layernorm, Rope, Gelu, Attention, Embedding>;
+using Ops = std::tuple<Copy, Gemv, Gemm, Layernorm, Rope, Gelu, Attention, Embedding, Sample>;
 
 }  // namespace trisect::dense

@@ -2,20 +2,51 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "kernels/core/error.hpp"
+#include "kernels/dense/sampling_weight.hpp"
 
 namespace trisect::dense {
 namespace {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
-double uniform(Seed seed, std::uint64_t step) {
-  return static_cast<double>(random_bits(seed, step) >> 11) * 0x1p-53;
-}
+/// Tokens from the most probable to the least, as they are asked for: a heap orders no more of them than are
+/// needed.
+class Descending {
+ public:
+  Descending(std::span<const float> logits, float largest, float scale) {
+    heap_.reserve(logits.size());
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      const std::uint32_t distance = distance_of(logits[i], largest, scale);
+      const std::uint64_t weight = weight_of(distance);
+      if (weight > 0) heap_.push_back(std::uint64_t{distance} << 32 | i);
+      total_ += weight;
+    }
+    std::make_heap(heap_.begin(), heap_.end(), std::greater<>());
+    end_ = heap_.end();
+  }
+
+  struct Token {
+    int index;
+    std::uint64_t weight;
+  };
+  /// There is one.
+  Token next() {
+    std::pop_heap(heap_.begin(), end_, std::greater<>());
+    --end_;
+    return {static_cast<int>(*end_ & 0xffffffffu), weight_of(static_cast<std::uint32_t>(*end_ >> 32))};
+  }
+  std::uint64_t total() const { return total_; }
+
+ private:
+  std::vector<std::uint64_t> heap_;  // distance and index
+  std::vector<std::uint64_t>::iterator end_;
+  std::uint64_t total_ = 0;
+};
 
 }  // namespace
 
@@ -28,12 +59,13 @@ int argmax(std::span<const float> logits) {
       best = static_cast<int>(i);
     }
   }
-  if (best < 0) {
-    throw Error(
-        ExitCode::kCheckFailed,
-        fmt::format("none of the {} logits is a number: the weights or the cache are broken", logits.size()));
-  }
+  if (best < 0) refuse_logits(logits.size());
   return best;
+}
+
+void refuse_logits(std::size_t count) {
+  throw Error(ExitCode::kCheckFailed,
+              fmt::format("none of the {} logits is a number: the weights or the cache are broken", count));
 }
 
 void validate(const SamplingParams& params) {
@@ -43,47 +75,28 @@ void validate(const SamplingParams& params) {
   if (!(params.top_p > 0 && params.top_p <= 1)) usage_error("top-p {} is not in (0, 1]", params.top_p);
 }
 
+int draw(std::span<const float> logits, float temperature, float top_p, std::uint64_t bits) {
+  const int best = argmax(logits);
+  const float largest = logits[static_cast<std::size_t>(best)], scale = scale_of(temperature);
+  if (temperature == 0 || std::isinf(scale) || std::isinf(largest)) return best;
+
+  Descending tokens(logits, largest, scale);
+  const std::uint64_t wanted = nucleus_of(tokens.total(), top_p);
+  std::vector<Descending::Token> kept;
+  std::uint64_t mass = 0;
+  while (wanted < tokens.total() && mass < wanted) mass += kept.emplace_back(tokens.next()).weight;
+  if (kept.empty()) mass = tokens.total();  // all of them: no need to see each
+  std::uint64_t left = high_product(bits, mass);
+  for (std::size_t i = 0;; ++i) {
+    const Descending::Token token = i < kept.size() ? kept[i] : tokens.next();
+    if (left < token.weight) return token.index;
+    left -= token.weight;
+  }
+}
+
 int sample(std::span<const float> logits, const SamplingParams& params, std::uint64_t step) {
   validate(params);
-  const int best = argmax(logits);
-  const double largest = logits[static_cast<std::size_t>(best)];
-  if (params.temperature == 0 || std::isinf(largest)) return best;
-
-  std::vector<double> weight(logits.size());
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    const bool counts = !std::isnan(logits[i]);
-    weight[i] = counts ? std::exp((double{logits[i]} - largest) / double{params.temperature}) : 0.0;
-  }
-  const double total = std::accumulate(weight.begin(), weight.end(), 0.0);
-  std::vector<int> order(logits.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::size_t kept = order.size();
-  double mass = total;
-  if (params.top_p < 1) {
-    // A heap yields the most probable ones first and stops early, where a sort would order the whole
-    // vocabulary.
-    const auto less_probable = [&](int a, int b) {
-      const double wa = weight[static_cast<std::size_t>(a)], wb = weight[static_cast<std::size_t>(b)];
-      return wa < wb || (wa == wb && a > b);
-    };
-    std::make_heap(order.begin(), order.end(), less_probable);
-    mass = 0;
-    for (kept = 0; kept < order.size() && mass < double{params.top_p} * total; ++kept) {
-      std::pop_heap(order.begin(), order.end() - static_cast<std::ptrdiff_t>(kept), less_probable);
-      mass += weight[static_cast<std::size_t>(order[order.size() - 1 - kept])];
-    }
-    std::reverse(order.begin(), order.end());
-  }
-  double left = uniform(params.seed, step) * mass;
-  int chosen = best;
-  for (std::size_t i = 0; i < kept; ++i) {
-    const double w = weight[static_cast<std::size_t>(order[i])];
-    if (w == 0) continue;
-    chosen = order[i];
-    if (left < w) break;
-    left -= w;
-  }
-  return chosen;
+  return draw(logits, params.temperature, params.top_p, random_bits(params.seed, step));
 }
 
 double log_softmax(std::span<const float> logits, int id) {

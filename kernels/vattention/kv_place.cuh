@@ -1,20 +1,15 @@
-// Where a token lies: dense::KvSpan on the GPU.
+// Where a token lies, and how it may be read.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <cstdint>
 
-#include "kernels/dense/attention.hpp"
+#include "kernels/dense/kv_place.cuh"
 
 namespace trisect::vattention {
 
-/// KvSpan::offset(), for device code.
-__device__ inline std::int64_t place_of(const dense::KvSpan& kv, std::int32_t slot, std::int32_t token) {
-  if (kv.table == nullptr) return slot * kv.slot + token * kv.token;
-  return kv.table[slot * kv.table_stride + token / kv.page_tokens] * kv.slot +
-         token % kv.page_tokens * kv.token;
-}
+using dense::place_of;
 
 /// Whether every token starts at a multiple of `bytes`, a power of two.
 inline bool is_aligned(const dense::KvSpan& kv, std::int64_t bytes) {

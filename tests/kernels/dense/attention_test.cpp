@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <numeric>
 #include <vector>
 
@@ -48,6 +49,38 @@ struct Rows {
   }
 };
 
+/// The CUDA kernel, with everything brought to the device and back.
+void attention_on_device(const Attention::Problem& problem, const Attention::Args& args) {
+  DeviceMemory& memory = cuda_memory();
+  const auto there = [&](const void* from, std::int64_t bytes) {
+    const std::shared_ptr<void> copy(memory.allocate(static_cast<std::size_t>(bytes)),
+                                     [&](void* p) { memory.release(p); });
+    memory.upload(copy.get(), from, static_cast<std::size_t>(bytes));
+    return copy;
+  };
+  const auto extent = [](const View& v) { return ((v.rows - 1) * v.stride + v.cols) * 4; };
+  const std::int64_t row = args.kv.token, cache = Cache::kSlots * Cache::kTokens * row - row / 2;
+  const auto q = there(args.q.data, extent(args.q)), slot = there(args.slot.data, extent(args.slot)),
+             position = there(args.position.data, extent(args.position)), k = there(args.kv.k, cache),
+             v = there(args.kv.v, cache);
+  const bool in_place = args.out.data == args.q.data;
+  const auto out = in_place ? q : there(args.out.data, extent(args.out));
+  Attention::Args moved = args;
+  moved.q.data = q.get();
+  moved.slot.data = slot.get();
+  moved.position.data = position.get();
+  moved.out.data = out.get();
+  moved.kv.k = static_cast<const std::byte*>(k.get());
+  moved.kv.v = static_cast<const std::byte*>(v.get());
+  std::shared_ptr<void> table;
+  if (args.kv.table != nullptr) {
+    table = there(args.kv.table, Cache::kSlots * args.kv.table_stride * 4);
+    moved.kv.table = static_cast<const std::int32_t*>(table.get());
+  }
+  best_variant<Attention>(problem, Device::kCuda).run(problem, moved);
+  memory.download(args.out.data, out.get(), static_cast<std::size_t>(extent(args.out)));
+}
+
 /// The output for queries that depend on (slot, position) alone, so that the same token may come in any
 /// company.
 Buffer attend(Kernel* kernel, const KvSpan& span, const Rows& rows) {
@@ -74,12 +107,19 @@ void expect_close(const Buffer& got, const Buffer& want, double tolerance) {
 
 class Attentions : public ::testing::TestWithParam<std::tuple<Kernel*, Dtype>> {
  protected:
+  void SetUp() override {
+    if (kernel() == attention_on_device && !why_no_cuda().empty()) GTEST_SKIP() << why_no_cuda();
+  }
   Kernel* kernel() const { return std::get<0>(GetParam()); }
   const Cache cache{std::get<1>(GetParam())};
 };
 INSTANTIATE_TEST_SUITE_P(All, Attentions,
                          ::testing::Combine(::testing::Values(attention_ref, attention_cpu_rows,
                                                               attention_cpu_tiles),
+                                            ::testing::Values(Dtype::kF32, Dtype::kBf16, Dtype::kF16)));
+
+INSTANTIATE_TEST_SUITE_P(Cuda, Attentions,
+                         ::testing::Combine(::testing::Values(attention_on_device),
                                             ::testing::Values(Dtype::kF32, Dtype::kBf16, Dtype::kF16)));
 
 TEST_P(Attentions, TakeAnyMixtureOfRows) {
@@ -180,9 +220,10 @@ TEST_P(Attentions, MayWriteOverTheQueries) {
 }
 
 TEST_P(Attentions, SurviveLargeScores) {
-  for (int t = 0; t < 100; ++t) {  // all of a key's weight on one token, scores beyond exp's range
+  // All of a key's weight on one token; scores beyond exp's range, and products beyond that of f16.
+  for (int t = 0; t < 100; ++t) {
     for (int c = 0; c < 2 * Cache::kWidth; ++c) {
-      const float value = t == 40 ? 100.0f : -100.0f;
+      const float value = t == 40 ? 30000.0f : -30000.0f;
       if (cache.k.view().dtype == Dtype::kF32) cache.k.view().row<float>(t)[c] = value;
       if (cache.k.view().dtype == Dtype::kBf16) cache.k.view().row<bf16>(t)[c] = to_bf16(value);
       if (cache.k.view().dtype == Dtype::kF16) cache.k.view().row<f16>(t)[c] = to_f16(value);

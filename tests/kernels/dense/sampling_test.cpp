@@ -7,6 +7,9 @@
 #include <vector>
 
 #include "kernels/core/error.hpp"
+#include "kernels/dense/sample.hpp"
+#include "kernels/dense/sampling_weight.hpp"
+#include "tests/kernels/on_device.hpp"
 
 namespace trisect::dense {
 namespace {
@@ -141,6 +144,84 @@ TEST(LogSoftmax, IsTheFormula) {
 TEST(LogSoftmax, RefusesIdsOutside) {
   for (const int id : {-1, 2}) EXPECT_THROW(log_softmax(std::vector<float>{1, 2}, id), Error);
 }
+
+TEST(SamplingWeight, IsAPowerOfTwoToNineDigits) {
+  for (std::uint32_t distance = 0; distance < 30u << kDistanceBits; distance += 9999991) {
+    const double want = std::exp2(kWeightBits - static_cast<double>(distance) / (1 << kDistanceBits));
+    EXPECT_NEAR(static_cast<double>(weight_of(distance)), want, 1 + 1e-8 * want) << distance;
+  }
+  EXPECT_EQ(weight_of(kTooFar), 0u);
+  EXPECT_EQ(weight_of(37u << kDistanceBits), 0u);
+  for (const float logit : {kNan, -kInfinity, -100.0f})
+    EXPECT_EQ(distance_of(logit, 0, scale_of(1)), kTooFar);
+}
+
+TEST(SamplingWeight, ProductsKeepTheirHighHalf) {
+  EXPECT_EQ(high_product(~0ull, ~0ull), ~0ull - 1);
+  EXPECT_EQ(high_product(1ull << 63, 10), 5u);
+  EXPECT_EQ(high_product(0x123456789abcdef0ull, 0xfedcba9876543210ull), 0x121fa00ad77d7422ull);
+}
+
+/// dense/sample on a device against draw(): the same ids, whatever the logits.
+class Drawn : public ::testing::TestWithParam<Device> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == Device::kCuda && !why_no_cuda().empty()) GTEST_SKIP() << why_no_cuda();
+  }
+
+  static std::vector<std::int32_t> ids(std::vector<float> logits, int rows, float temperature, float top_p) {
+    const int n = static_cast<int>(logits.size());
+    std::vector<float> all;
+    std::vector<std::int32_t> bits, ids(static_cast<std::size_t>(rows), -7);
+    for (int r = 0; r < rows; ++r) all.insert(all.end(), logits.begin(), logits.end());
+    for (const int shift : {0, 32}) {
+      for (int r = 0; r < rows; ++r) bits.push_back(static_cast<std::int32_t>(bits_of(r) >> shift));
+    }
+    const testing::OnDevice there(GetParam(), all);
+    const testing::OnDevice bits_there(GetParam(), bits), ids_there(GetParam(), ids);
+    const Sample::Problem problem{rows, n, 0, 0};
+    best_variant<Sample>(problem, GetParam())
+        .run(problem, {View::of(there.get(), rows, n), View::of(bits_there.get(), 2, rows),
+                       View::of(ids_there.get(), 1, rows), temperature, top_p});
+    ids_there.fetch(ids);
+    return ids;
+  }
+  static std::uint64_t bits_of(int row) { return random_bits(5, static_cast<std::uint64_t>(row)); }
+};
+
+TEST_P(Drawn, AsByTheFunction) {
+  std::vector<float> ties(3000, 1.0f), mixed(1500), far{0, -90, 0, -1, -25};
+  for (std::size_t i = 0; i < mixed.size(); ++i) {
+    const std::uint64_t bits = random_bits(9, i);
+    mixed[i] = bits % 7 == 0 ? kNan : bits % 11 == 0 ? -kInfinity : static_cast<float>(bits % 9);
+  }
+  const std::vector<std::vector<float>> all{
+      ties,          mixed,          far, {1}, {kNan, -kInfinity, 3}, {5, kInfinity, kInfinity},
+      {-0.0f, 0.0f}, {3e38f, -3e38f}};
+  for (const std::vector<float>& logits : all) {
+    for (const float temperature : {0.0f, 1e-39f, 0.3f, 1.0f, 40.0f, 3e38f}) {
+      for (const float top_p : {1.0f, 0.5f, 1e-30f}) {
+        const auto got = ids(logits, 12, temperature, top_p);
+        for (int r = 0; r < 12; ++r) {
+          ASSERT_EQ(got[static_cast<std::size_t>(r)], draw(logits, temperature, top_p, bits_of(r)))
+              << logits.size() << " logits, temperature " << temperature << ", top-p " << top_p << ", row "
+              << r;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Drawn, WhereThereIsNoNumberNothing) {
+  if (GetParam() == Device::kCpu) {
+    EXPECT_THROW(ids({kNan, -kInfinity}, 1, 1, 1), Error);
+  } else {
+    EXPECT_EQ(ids({kNan, -kInfinity}, 1, 1, 1)[0], -1);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpu, Drawn, ::testing::Values(Device::kCpu));
+INSTANTIATE_TEST_SUITE_P(Cuda, Drawn, ::testing::Values(Device::kCuda));
 
 }  // namespace
 }  // namespace trisect::dense
