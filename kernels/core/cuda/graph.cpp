@@ -1,8 +1,12 @@
 #include "kernels/core/cuda/graph.hpp"
 
-#include "kernels/core/cuda/error.hpp"
+#include <cuda_profiler_api.h>
 
-namespace trisect::cuda {
+#include "kernels/core/cuda/error.hpp"
+#include "kernels/core/recording.hpp"
+
+namespace trisect {
+namespace cuda {
 namespace {
 
 /// Ends the capture also when the work throws: a stream left capturing is of no use to anybody.
@@ -41,4 +45,29 @@ void Graph::launch(const Stream& stream) const {
   TRISECT_CUDA_CALL(cudaGraphLaunch(executable_, stream.get()));
 }
 
-}  // namespace trisect::cuda
+namespace {
+
+class Replayed final : public Recording {
+ public:
+  explicit Replayed(const std::function<void()>& work) : graph_(work) {}
+  void replay() const override { graph_.launch(current_stream()); }
+
+ private:
+  Graph graph_;
+};
+
+}  // namespace
+}  // namespace cuda
+
+std::unique_ptr<Recording> record_on_cuda(const std::function<void()>& work) {
+  return std::make_unique<cuda::Replayed>(work);
+}
+
+ProfiledPart::ProfiledPart(bool on_cuda) : on_cuda_(on_cuda) {
+  if (on_cuda_) cuda::no_throw(cudaProfilerStart());  // there may be no profiler
+}
+ProfiledPart::~ProfiledPart() {
+  if (on_cuda_) cuda::no_throw(cudaProfilerStop());
+}
+
+}  // namespace trisect

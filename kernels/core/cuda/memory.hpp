@@ -40,7 +40,7 @@ class OwnedMemory {
   std::size_t bytes_ = 0;
 };
 
-/// Throw CudaError(kEnvironment) when there is too little.
+/// Throw CudaError(kEnvironment) when there is too little; of device memory with what was asked for and is free.
 void* allocate_on_device(std::size_t bytes);
 void* allocate_pinned(std::size_t bytes);
 void release_on_device(void* memory) noexcept;

@@ -116,15 +116,34 @@ TEST_F(Cuda, TheDeviceSaysWhatItIs) {
 
 TEST_F(Cuda, AnErrorNamesCallPlaceAndCause) {
   try {
+    TRISECT_CUDA_CALL(cudaSetDevice(999));
+    FAIL() << "a thousand devices";
+  } catch (const CudaError& error) {
+    EXPECT_EQ(error.code(), ExitCode::kCheckFailed);
+    EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr("cudaSetDevice(999) at cuda_test.cu:"));
+    EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr("cudaErrorInvalidDevice"));
+  }
+  static_cast<void>(cudaGetLastError());
+}
+
+TEST_F(Cuda, MemoryThatIsNotThereIsRefusedWithBothSizes) {
+  try {
     const DeviceBuffer buffer(std::size_t{1} << 50);
     FAIL() << "a petabyte";
   } catch (const CudaError& error) {
     EXPECT_EQ(error.code(), ExitCode::kEnvironment);
-    EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr("cudaMalloc"));
-    EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr("memory.cpp:"));
-    EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr("cudaErrorMemoryAllocation"));
+    EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr("cudaMalloc of 1125899906.8 MB with "));
+    EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr(" MB free"));
   }
-  static_cast<void>(cudaGetLastError());
+  const DeviceBuffer buffer(64);  // the refusal is forgotten
+}
+
+TEST_F(Cuda, LargeUploadsArriveWhole) {
+  std::vector<int> in = counted((40 << 20) / 4 + 3), out(in.size());
+  const DeviceBuffer buffer(in.size() * 4);
+  cuda_memory().upload(buffer.data(), in.data(), in.size() * 4);
+  cuda_memory().download(out.data(), buffer.data(), out.size() * 4);
+  EXPECT_EQ(in, out);
 }
 
 // A fault is for good, so it happens in a process of its own. It must not pass for a missing device.
