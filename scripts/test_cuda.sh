@@ -23,9 +23,9 @@ run() {  # SETTING... -- CTEST OPTION...
   echo "== test (cuda-emulated: ${settings[*]})" >&2
   env "${settings[@]}" ctest --preset cuda-emulated -L '^cuda$' -j "$(nproc)" "${@:2}"
 }
-# The sorts of CUB and Thrust take most of the time, and looking for races in them is not our task. (Excluded by name: the
-# preset excludes a label already, and ctest would want both.)
-run CC=80 -- -L '^libraries$' "$@"
-run CC=80 RACE=1 SEED=1 -- -E 'libraries$' "$@"
-run CC=90 RACE=1 SEED=2 -- -E 'libraries$' "$@"
-run CC=90 ASYNC=1 SEED=3 -- -E 'libraries$|traffic' "$@"
+# The sorts of CUB and Thrust take most of the time, and looking for races in them is not our task; phi-mini has no kernels
+# that the small models have not. (Excluded by name: the preset excludes a label already, and ctest would want both.)
+run CC=80 -- -L '^(libraries|once)$' "$@"
+run CC=80 RACE=1 SEED=1 -- -E 'libraries$|mini$' "$@"
+run CC=90 RACE=1 SEED=2 -- -E 'libraries$|mini$' "$@"
+run CC=90 ASYNC=1 SEED=3 -- -E 'libraries$|mini$|traffic' "$@"

@@ -108,6 +108,7 @@ ExitCode generate(const Arguments& arguments) {
   record["per_character"] = per_character_json(engine, all);
   record["memory"] = memory;
   record["weight_bytes_per_token"] = engine.decode_bytes();
+  record["graph_captures"] = engine.graph_captures();
   record["peaks"] = peaks_json(peaks, model.source.config, all);
   file.write(record);
   return interrupted() ? ExitCode::kInterrupted : ExitCode::kOk;

@@ -126,6 +126,15 @@ void print_larosa(const phi2::Engine& engine) {
              larosa.coefficients.in_permille / 1000.0, larosa.coefficients.out_permille / 1000.0);
 }
 
+/// On a GPU: which, and what its data sheet would say of decoding.
+void print_device(const phi2::Engine& engine) {
+  if (engine.weights().device == Device::kCpu) return;
+  const CudaFacts device = cuda_facts();
+  fmt::print(stderr, "device     {:>10}  {}; {:.0f} GB/s by its attributes; {} steps recorded as graphs{}\n",
+             "cuda", device.name, device.bandwidth_gbps, engine.graph_captures(),
+             device.emulated ? "; emulated: no time here means anything" : "");
+}
+
 void print_memory(const Json& memory) {
   const auto part = [&](const char* key) { return bytes_text(memory.at(key).get<double>()); };
   fmt::print(stderr, "memory     {:>10}  at most: weights {}, rotations {}, KV cache {}, scratch {}\n",
@@ -158,7 +167,8 @@ void probe_beside_steps(phi2::Engine& engine, Peaks& peaks) {
 
 Peaks measure_peaks(phi2::Engine& engine, const std::vector<Generated>& all) {
   Peaks peaks;
-  if (interrupted()) return peaks;
+  // Those of the CPU say nothing of a GPU.
+  if (interrupted() || engine.weights().device != Device::kCpu) return peaks;
   if (const std::size_t rows = longest_prompt(all).prompt->ids.size(); rows >= kLongPrompt) {
     peaks.gemm_flops = packed_gemm_flops(engine, std::min(static_cast<int>(rows), engine.max_rows()));
   }
@@ -174,6 +184,7 @@ void print_figures(const phi2::Engine& engine, const std::vector<Generated>& all
   print_per_character(per_character(engine, all));
   print_larosa(engine);
   print_memory(memory);
+  print_device(engine);
 }
 
 Json generations_json(const std::vector<Generated>& all) {

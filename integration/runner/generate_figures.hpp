@@ -23,7 +23,7 @@ struct Peaks {
 };
 
 /// Measured after everything else, so that neither memory nor time of the generations knows of it; not after
-/// Ctrl-C.
+/// Ctrl-C, and not on a GPU.
 Peaks measure_peaks(phi2::Engine& engine, const std::vector<Generated>& all);
 
 /// To standard error. `memory` is memory_json() of before the peaks were measured.

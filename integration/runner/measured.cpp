@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "kernels/core/recording.hpp"
 #include "kernels/dense/gemm.hpp"
 
 namespace trisect::runner {
@@ -34,6 +35,7 @@ MeasuredGeneration generate_measured(phi2::Engine& engine, std::span<const std::
                                      const phi2::GenerateOptions& options,
                                      const std::function<void(std::int32_t)>& on_token) {
   MeasuredGeneration measured;
+  const ProfiledPart profiled(engine.weights().device == Device::kCuda);
   const StageSeconds before = engine.clock().seconds();
   std::optional<StageSeconds> prefilled;  // when the first token had been chosen
   measured.result = phi2::generate(engine, prompt, options, [&](std::int32_t id) {

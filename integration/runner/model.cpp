@@ -85,10 +85,12 @@ void choose_patch(const ModelOptions& options, Model& model) {
 
 Model find_model(const ModelOptions& options) {
   const Device device = options.device == "cuda" ? Device::kCuda : Device::kCpu;
-  if (device == Device::kCuda && !why_no_cuda().empty()) environment_error("--device cuda: {}", why_no_cuda());
+  if (device == Device::kCuda && !why_no_cuda().empty())
+    environment_error("--device cuda: {}", why_no_cuda());
   Model model{.source = phi2::find_model(options.model),
               .dtype = dtype_from_name(options.dtype),
               .device = device,
+              .cuda_graphs = options.cuda_graph == "on",
               .tokenizer = nullptr};
   if (!tokenizer_directory(options, model.source).empty() &&
       (!options.tokenizer.empty() || is_there(model.source.directory / kTokenizerFile))) {
@@ -135,6 +137,7 @@ LoadedEngine load_engine(const Model& model, const phi2::EngineOptions& options,
   if (options.larosa) chosen = choose_rotations(model, weights, *options.larosa, rotation_file);
   phi2::EngineOptions placed = options;
   placed.device = model.device;
+  placed.cuda_graphs = model.cuda_graphs;
   loaded.engine = std::make_unique<phi2::Engine>(std::move(weights), placed, chosen.rotations.get(),
                                                  stoppable_progress());
   loaded.load_s = seconds_since(start) - chosen.calibrate_s;

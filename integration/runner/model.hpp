@@ -19,6 +19,7 @@ struct Model {
   phi2::ModelSource source;
   Dtype dtype = Dtype::kBf16;
   Device device = Device::kCpu;                  ///< that computes
+  bool cuda_graphs = true;                       ///< see EngineOptions
   std::unique_ptr<phi2::Tokenizer> tokenizer;    ///< null where there is none; patched if the vocabulary is
   std::optional<phi2::PatchVocabulary> patch{};  ///< how the vocabulary differs from the base tokenizer's
   bool adapted = false;  ///< the stored weights are those of the patched vocabulary already

@@ -48,6 +48,12 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
   command
+      .add_option("--cuda-graph", options.cuda_graph,
+                  "on: with --device cuda, a decode step is recorded once and replayed; off: every kernel is "
+                  "launched")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
+  command
       .add_option("--threads", options.threads,
                   "Threads, each pinned to a processor; default: OMP_NUM_THREADS, or all processors")
       ->check(CLI::PositiveNumber);

@@ -17,6 +17,7 @@ struct ModelOptions {
   std::string patch_tokenizer;  ///< file or adapted model; "" for a model as it is
   std::string dtype = "bf16";
   std::string device = "cpu";
+  std::string cuda_graph = "on";
   int threads = 0;  ///< 0: see pin_threads()
 };
 void add_model_options(CLI::App& command, ModelOptions& options);

@@ -45,6 +45,7 @@ Json model_json(const phi2::ModelSource& source, const std::string& hash) {
 Json settings_json(const ModelOptions& model, const SamplingOptions& sampling) {
   return {{"dtype", model.dtype},
           {"device", model.device},
+          {"cuda_graph", model.device == "cuda" ? Json(model.cuda_graph == "on") : Json()},
           {"threads", thread_count()},
           {"max_new_tokens", sampling.max_new_tokens},
           {"temperature", as_typed(sampling.params.temperature)},

@@ -67,10 +67,6 @@ TEST(Phi2Usage, ValuesOutOfRange) {
   }
 }
 
-TEST(Phi2Usage, NoCudaInThisBuild) {
-  expect_complaint(phi2({"generate", "--device", "cuda", "--prompt", "x"}), 3, "no CUDA kernels");
-}
-
 TEST(Phi2Usage, IdleThreadsMustNotSpin) {
   expect_complaint(phi2({"compare", "--model", "synthetic:phi-mini", "--larosa-sparsity", "0.4"},
                         {.environment = {{"OMP_WAIT_POLICY", "ACTIVE"}}}),

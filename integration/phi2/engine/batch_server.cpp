@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "kernels/core/error.hpp"
-#include "kernels/dense/sampling.hpp"
 
 namespace trisect::phi2 {
 namespace {
@@ -13,10 +12,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::int32_t largest(const View& logits, std::int64_t row) {
-  return dense::argmax({logits.row<float>(row), static_cast<std::size_t>(logits.cols)});
 }
 
 }  // namespace
@@ -27,8 +22,7 @@ BatchServer::BatchServer(Engine& engine, vattention::KvCache& cache, std::vector
       requests_(std::move(requests)),
       order_(requests_.size()),
       served_(requests_.size()),
-      limit_(cache.available()),
-      logits_(Dtype::kF32, cache.slots(), engine.config().vocab) {
+      limit_(cache.available()) {
   for (const Request& request : requests_) {
     if (request.prompt.empty() || request.output < 1) {
       usage_error("a request of {} prompt and {} output tokens: both must be at least 1",
@@ -119,17 +113,18 @@ void BatchServer::prefill(Running& running) {
   std::vector<std::int32_t> tokens = requests_[running.request].prompt;
   tokens.insert(tokens.end(), served.ids.begin(), served.ids.end());
   const auto most = static_cast<std::size_t>(engine_.max_rows());
-  const View logits = logits_.view().rows_from(0, 1);
+  std::int32_t next = 0;
   std::vector<std::int32_t> slots, positions;
   for (std::size_t first = 0; first < tokens.size(); first += most) {
     const auto block = std::span(tokens).subspan(first, std::min(most, tokens.size() - first));
     slots.assign(block.size(), running.slot);
     positions.resize(block.size());
     std::iota(positions.begin(), positions.end(), running.length);
-    engine_.step({block, slots, positions}, cache_, first + block.size() == tokens.size() ? logits : View());
+    const bool is_last = first + block.size() == tokens.size();
+    engine_.step({block, slots, positions}, cache_, Choice{}, {&next, is_last ? 1u : 0u});
     running.length += static_cast<int>(block.size());
   }
-  served.ids.push_back(largest(logits, 0));
+  served.ids.push_back(next);
 }
 
 void BatchServer::make_room() {
@@ -162,11 +157,9 @@ void BatchServer::decode(Step& step) {
     slots[i] = running_[i].slot;
     positions[i] = running_[i].length++;
   }
-  const View logits = logits_.view().rows_from(0, static_cast<std::int64_t>(n));
-  engine_.step({tokens, slots, positions}, cache_, logits);
-  for (std::size_t i = 0; i < n; ++i) {
-    served_[running_[i].request].ids.push_back(largest(logits, static_cast<std::int64_t>(i)));
-  }
+  std::vector<std::int32_t> next(n);
+  engine_.step({tokens, slots, positions}, cache_, Choice{}, next);
+  for (std::size_t i = 0; i < n; ++i) served_[running_[i].request].ids.push_back(next[i]);
   step.decoded = static_cast<int>(n);
 }
 

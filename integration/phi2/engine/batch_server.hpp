@@ -78,7 +78,6 @@ class BatchServer {
   std::deque<std::size_t> waiting_;
   std::vector<Running> running_;  // in the order of admission
   int now_ = 0;
-  Buffer logits_;
 };
 
 }  // namespace trisect::phi2

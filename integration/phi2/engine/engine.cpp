@@ -4,6 +4,7 @@
 #include "kernels/dense/attention.hpp"
 #include "kernels/dense/gemm.hpp"
 #include "kernels/dense/gemv.hpp"
+#include "kernels/dense/sample.hpp"
 #include "kernels/larosa/sparse_gemv.hpp"
 #include "kernels/larosa/topk.hpp"
 #include "kernels/vattention/decode_attention.hpp"
@@ -39,7 +40,8 @@ Engine::Engine(Weights weights, const EngineOptions& options, const RotationSour
   const bool is_whole = options.kv_cache == vattention::KvPolicy::kStatic && options.device == Device::kCpu;
   if (is_whole && vattention::has_huge_pages()) kv.granule = vattention::Granule::kHuge;
   cache_ = vattention::make_kv_cache(options.kv_cache, kv);
-  forward_ = std::make_unique<Forward>(this->config(), *projection_, max_rows, clock_, options.device);
+  forward_ = std::make_unique<Forward>(this->config(), *projection_, max_rows, clock_, options.device,
+                                       options.cuda_graphs);
 }
 
 void Engine::set_larosa(const LarosaOptions& options) {
@@ -47,6 +49,9 @@ void Engine::set_larosa(const LarosaOptions& options) {
     usage_error("the engine was made for another mode or rotation of LaRoSA");
   }
   validate(options);
+  const bool same =
+      larosa_->in_permille() == options.in_permille() && larosa_->out_permille() == options.out_permille();
+  if (!same) forward_->projection_changed();
   *larosa_ = options;
 }
 
@@ -81,13 +86,12 @@ std::map<std::string, std::string> Engine::variants() const {
   const auto add = [&]<class Op>(const typename Op::Problem& problem) {
     names[std::string(Op::name)] = best_variant<Op>(problem, weights().device).name;
   };
+  add.operator()<dense::Sample>({1, c.vocab, 0, 1000});
   add.operator()<dense::Gemv>({c.hidden, c.vocab, dtype});
   add.operator()<dense::Gemm>({max_rows(), c.hidden, 3 * c.hidden + c.intermediate, dtype});
-  if (weights().device == Device::kCpu) {
-    add.operator()<dense::Attention>({1, 1, context_, c.heads, c.head_dim, dtype});
-  } else {
+  add.operator()<dense::Attention>({1, 1, context_, c.heads, c.head_dim, dtype});
+  if (weights().device != Device::kCpu)
     add.operator()<vattention::DecodeAttention>({1, context_, 1, c.heads, c.head_dim, dtype});
-  }
   if (larosa_) {
     add.operator()<larosa::Topk>({1, c.hidden, larosa_->in_permille()});
     add.operator()<larosa::SparseGemv>(

@@ -17,6 +17,7 @@ struct EngineOptions {
   std::optional<LarosaOptions> larosa{};
   vattention::KvPolicy kv_cache = vattention::KvPolicy::kStatic;
   Device device = Device::kCpu;  ///< that computes
+  bool cuda_graphs = true;       ///< on CUDA: decode steps are recorded once and replayed
 };
 
 /// Resident bytes, by what they are for.
@@ -42,6 +43,13 @@ class Engine {
   void step(const Rows& rows, vattention::KvCache& cache, const View& logits) {
     forward_->step(rows, cache, logits);
   }
+  /// Chooses ids instead of giving logits.
+  void step(const Rows& rows, const Choice& choice, std::span<std::int32_t> ids) {
+    step(rows, *cache_, choice, ids);
+  }
+  void step(const Rows& rows, vattention::KvCache& cache, const Choice& choice, std::span<std::int32_t> ids) {
+    forward_->step(rows, cache, choice, ids);
+  }
 
   /// As they run: with LaRoSA's merged mode not those that were loaded.
   const Weights& weights() const { return larosa_weights_.weights; }
@@ -55,7 +63,10 @@ class Engine {
   vattention::KvCache& cache() { return *cache_; }
   int context() const { return context_; }
   int max_rows() const { return forward_->max_rows(); }
+  /// On CUDA the host's time, which is that of queueing; replayed steps are not in it.
   const StageClock& clock() const { return clock_; }
+  /// Decode steps that were recorded: one for each number of rows and way to choose.
+  int graph_captures() const { return forward_->graph_captures(); }
 
   MemoryUse memory() const;
 

@@ -1,61 +1,122 @@
 #include "integration/phi2/engine/forward.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/dense/rope.hpp"
+#include "kernels/dense/sample.hpp"
 #include "kernels/vattention/append.hpp"
 #include "kernels/vattention/decode_attention.hpp"
 
 namespace trisect::phi2 {
 
-Forward::Forward(const Config& config, Projection& projection, int max_rows, StageClock& clock, Device device)
+Forward::Forward(const Config& config, Projection& projection, int max_rows, StageClock& clock, Device device,
+                 bool graphs)
     : config_(config),
       projection_(projection),
       clock_(clock),
       device_(device),
+      graphs_wanted_(graphs && device == Device::kCuda),
       residual_(device, Dtype::kF32, max_rows, config.hidden),
       qkvh_(device, Dtype::kF32, max_rows, 3 * config.hidden + config.intermediate),
-      rope_table_(device, Dtype::kF32, config.positions, config.rotary_dim) {
+      rope_table_(device, Dtype::kF32, config.positions, config.rotary_dim),
+      ids_(device, Dtype::kI32, 1, max_rows),
+      rows_(device, 5 * static_cast<std::size_t>(max_rows)) {
   const Buffer table = dense::make_rope_table(config.positions, config.rotary_dim, double{config.rope_theta});
   rope_table_.upload(table.data(), table.bytes());
-  if (device != Device::kCpu) rows_ = Tensor(device, Dtype::kI32, 3, max_rows);
+  for (int index = 0; index < config.layers; ++index) layer_names_.push_back(fmt::format("layer {}", index));
 }
 
 void Forward::step(const Rows& rows, vattention::KvCache& cache, const View& logits) {
+  if (device_ == Device::kCpu) return compute(rows, cache, {.logits = logits});
+  if (!logits.contiguous()) usage_error("logits of {} rows with gaps between them", logits.rows);
+  compute(rows, cache, {.logits = room_for(logits.rows)});
+  logits_.download(logits.data, logits.bytes());
+}
+
+void Forward::step(const Rows& rows, vattention::KvCache& cache, const Choice& choice,
+                   std::span<std::int32_t> ids) {
+  compute(rows, cache, {.logits = room_for(static_cast<std::int64_t>(ids.size())), .choice = &choice});
+  ids_.download(ids.data(), ids.size_bytes());
+  for (const std::int32_t id : ids) {
+    if (id < 0) dense::refuse_logits(static_cast<std::size_t>(config_.vocab));
+  }
+}
+
+void Forward::compute(const Rows& rows, vattention::KvCache& cache, const Wanted& wanted) {
   const int n = rows.count();
   const View x = residual_.view().rows_from(0, n);
   cache.prepare(rows.slot, rows.position);
-  Rows here = placed(rows);
+  Rows here = placed(rows, wanted);
   // Rows of a sequence are side by side.
   here.decodes = std::adjacent_find(rows.slot.begin(), rows.slot.end()) == rows.slot.end();
-  projection_.embed(here, x);
-  for (int index = 0; index < config_.layers; ++index) layer(index, here, cache.layer(index), x);
-  if (logits.rows > 0) this->logits(x.rows_from(n - logits.rows, logits.rows), logits);
+  const NvtxRange phase(here.decodes ? "decode" : "prefill");
+  const auto work = [&] {
+    projection_.embed(here, x);
+    for (int index = 0; index < config_.layers; ++index) layer(index, here, cache.layer(index), x);
+    const View& logits = wanted.logits;
+    if (logits.rows > 0) projection_.logits(x.rows_from(n - logits.rows, logits.rows), logits);
+    if (wanted.choice != nullptr) choose(logits, *wanted.choice);
+  };
+  if (!graphs_wanted_ || !here.decodes) return work();
+  GraphKey key{.rows = n, .logits = static_cast<int>(wanted.logits.rows)};
+  if (wanted.choice != nullptr) {
+    key.chooses = true;
+    key.temperature = wanted.choice->temperature;
+    key.top_p = wanted.choice->top_p;
+    key.vocabulary = wanted.choice->vocabulary;
+  }
+  for (int index = 0; index < config_.layers; ++index) key.layers.push_back(cache.layer(index));
+  graphs_.run(std::move(key), work);
 }
 
-Rows Forward::placed(const Rows& rows) {
+Rows Forward::placed(const Rows& rows, const Wanted& wanted) {
+  const auto stride = static_cast<std::size_t>(max_rows());
+  const auto place = [&](std::size_t row, std::size_t count, const auto& entry) {
+    for (std::size_t i = 0; i < count; ++i) rows_.set(row * stride + i, entry(i));
+  };
+  if (wanted.choice != nullptr) {
+    const std::span<const std::uint64_t> bits = wanted.choice->bits;
+    place(3, bits.size(), [&](std::size_t i) { return static_cast<std::int32_t>(bits[i]); });
+    place(4, bits.size(), [&](std::size_t i) { return static_cast<std::int32_t>(bits[i] >> 32); });
+  }
   if (device_ == Device::kCpu) return rows;
   for (const std::int32_t id : rows.token) {  // a kernel could not say so
     if (id < 0 || id >= config_.vocab)
       usage_error("token id {} is outside the vocabulary of {}", id, config_.vocab);
   }
-  const auto place = [&](int row, std::span<const std::int32_t> entries) {
-    const std::size_t stride = static_cast<std::size_t>(rows_.view().stride) * sizeof(std::int32_t);
-    rows_.upload(entries.data(), entries.size_bytes(), static_cast<std::size_t>(row) * stride);
-    return std::span<const std::int32_t>(rows_.view().row<std::int32_t>(row), entries.size());
+  place(0, rows.token.size(), [&](std::size_t i) { return rows.token[i]; });
+  place(1, rows.slot.size(), [&](std::size_t i) { return rows.slot[i]; });
+  place(2, rows.position.size(), [&](std::size_t i) { return rows.position[i]; });
+  rows_.publish();
+  const auto there = [&](std::size_t row) {
+    return std::span(rows_.data() + row * stride, rows.token.size());
   };
-  return {place(0, rows.token), place(1, rows.slot), place(2, rows.position), rows.decodes};
+  return {there(0), there(1), there(2), rows.decodes};
 }
 
-void Forward::logits(const View& x, const View& to) {
-  if (device_ == Device::kCpu) return projection_.logits(x, to);
-  if (!to.contiguous()) usage_error("logits of {} rows with gaps between them", to.rows);
-  if (logits_.view().rows < to.rows) logits_ = Tensor(device_, Dtype::kF32, to.rows, to.cols);
-  projection_.logits(x, logits_.view().rows_from(0, to.rows));
-  logits_.download(to.data, to.bytes());
+View Forward::room_for(std::int64_t rows) {
+  if (logits_.view().rows < rows) {
+    graphs_.clear();  // they write where logits were
+    logits_ = Tensor(device_, Dtype::kF32, rows, config_.vocab);
+  }
+  return logits_.view().rows_from(0, rows);
+}
+
+void Forward::choose(const View& logits, const Choice& choice) {
+  const NvtxRange range("sample");
+  const int rows = static_cast<int>(logits.rows),
+            ids = choice.vocabulary > 0 ? choice.vocabulary : config_.vocab;
+  const std::int32_t* const bits = rows_.data() + 3 * max_rows();
+  const dense::Sample::Problem problem{rows, ids, static_cast<int>(std::lround(1000 * choice.temperature)),
+                                       static_cast<int>(std::lround(1000 * choice.top_p))};
+  best_variant<dense::Sample>(problem, device_)
+      .run(problem, {logits.columns(0, ids), View::of(bits, 2, rows, max_rows()),
+                     ids_.view().columns(0, rows), choice.temperature, choice.top_p});
 }
 
 void Forward::layer(int index, const Rows& rows, const dense::KvSpan& kv, const View& x) {
+  const NvtxRange range(layer_names_[static_cast<std::size_t>(index)].c_str());
   const int n = rows.count(), hidden = config_.hidden;
   const View qkvh = qkvh_.view().rows_from(0, n);
   const View query = qkvh.columns(0, hidden), query_key = qkvh.columns(0, 2 * hidden);
@@ -73,15 +134,15 @@ void Forward::layer(int index, const Rows& rows, const dense::KvSpan& kv, const 
     const vattention::Append::Problem append{
         n, config_.positions, config_.positions, config_.heads, config_.head_dim, kv.dtype};
     best_variant<vattention::Append>(append, device_).run(append, {key, value, slot, position, kv, {}, {}});
-    attend(query, slot, position, attention, kv);
+    attend(rows, query, attention, kv);
   });
   projection_.out(index, attention_h, x);
 }
 
-void Forward::attend(const View& query, const View& slot, const View& position, const View& to,
-                     const dense::KvSpan& kv) const {
-  const int n = static_cast<int>(query.rows);
-  if (device_ == Device::kCuda) {  // has one kernel for any mixture of rows
+void Forward::attend(const Rows& rows, const View& query, const View& to, const dense::KvSpan& kv) const {
+  const View slot = Rows::view(rows.slot), position = Rows::view(rows.position);
+  const int n = rows.count();
+  if (device_ == Device::kCuda && rows.decodes) {  // a row alone must be split to keep a GPU busy
     const vattention::DecodeAttention::Problem problem{
         n, config_.positions, 1, config_.heads, config_.head_dim, kv.dtype};
     vattention::DecodeAttention::Args args;
@@ -93,7 +154,7 @@ void Forward::attend(const View& query, const View& slot, const View& position, 
     return best_variant<vattention::DecodeAttention>(problem, device_).run(problem, args);
   }
   const dense::Attention::Problem problem{n, 1, config_.positions, config_.heads, config_.head_dim, kv.dtype};
-  best_variant<dense::Attention>(problem).run(problem, {query, slot, position, to, kv});
+  best_variant<dense::Attention>(problem, device_).run(problem, {query, slot, position, to, kv});
 }
 
 }  // namespace trisect::phi2

@@ -33,14 +33,16 @@ Generation generate(Engine& engine, std::span<const std::int32_t> prompt, const 
         length, most, engine.context());
   }
 
-  const int vocab = engine.config().vocab;
-  const Buffer logits(Dtype::kF32, 1, vocab);
-  const std::span<const float> drawable(
-      logits.as<float>(), static_cast<std::size_t>(options.vocabulary > 0 ? options.vocabulary : vocab));
   Generation result;
   Sequence sequence(engine, length + most);
-  const auto choose = [&] {  // false when nothing follows
-    std::int32_t id = dense::sample(drawable, options.sampling, result.ids.size());
+  const auto next = [&](std::span<const std::int32_t> tokens) {
+    const std::uint64_t bits = random_bits(options.sampling.seed, result.ids.size());
+    return sequence.next(tokens, {.temperature = options.sampling.temperature,
+                                  .top_p = options.sampling.top_p,
+                                  .vocabulary = options.vocabulary,
+                                  .bits = {&bits, 1}});
+  };
+  const auto take = [&](std::int32_t id) {  // false when nothing follows
     if (!forced.empty()) {
       id = forced[result.ids.size()];
     } else if (id == options.end_of_text) {
@@ -53,17 +55,21 @@ Generation generate(Engine& engine, std::span<const std::int32_t> prompt, const 
   };
 
   auto start = Clock::now();
-  for (std::size_t first = 0; first < prompt.size(); first += static_cast<std::size_t>(engine.max_rows())) {
-    const auto block =
-        prompt.subspan(first, std::min(prompt.size() - first, static_cast<std::size_t>(engine.max_rows())));
-    const bool last = first + block.size() == prompt.size();
-    sequence.step(block, last ? logits.view() : View());
+  const auto block = static_cast<std::size_t>(engine.max_rows());
+  std::span<const std::int32_t> left = prompt;
+  for (; left.size() > block; left = left.subspan(block)) {
+    sequence.step(left.first(block), {});
     if (interrupted()) {
       result.finish = Finish::kInterrupted;
       return result;
     }
   }
-  bool more = choose();
+  const std::int32_t first = next(left);
+  if (interrupted()) {
+    result.finish = Finish::kInterrupted;
+    return result;
+  }
+  bool more = take(first);
   result.prefill_s = seconds_since(start);
   while (more) {
     if (interrupted()) {
@@ -72,8 +78,7 @@ Generation generate(Engine& engine, std::span<const std::int32_t> prompt, const 
     }
     start = Clock::now();
     const std::int32_t token = result.ids.back();
-    sequence.step({&token, 1}, logits.view());
-    more = choose();
+    more = take(next({&token, 1}));
     result.token_s.push_back(seconds_since(start));
   }
   return result;

@@ -24,14 +24,26 @@ class Sequence {
 
   /// Appends tokens, at most Engine::max_rows() of them, and writes the logits of the last logits.rows.
   void step(std::span<const std::int32_t> tokens, const View& logits) {
-    slots_.assign(tokens.size(), slot_);
-    positions_.resize(tokens.size());
-    std::iota(positions_.begin(), positions_.end(), length_);
-    engine_.step({tokens, slots_, positions_}, logits);
+    engine_.step(rows_of(tokens), logits);
     length_ += static_cast<int>(tokens.size());
   }
 
+  /// The same, but chooses what follows the last one.
+  std::int32_t next(std::span<const std::int32_t> tokens, const Choice& choice) {
+    std::int32_t id = 0;
+    engine_.step(rows_of(tokens), choice, {&id, 1});
+    length_ += static_cast<int>(tokens.size());
+    return id;
+  }
+
  private:
+  Rows rows_of(std::span<const std::int32_t> tokens) {
+    slots_.assign(tokens.size(), slot_);
+    positions_.resize(tokens.size());
+    std::iota(positions_.begin(), positions_.end(), length_);
+    return {tokens, slots_, positions_};
+  }
+
   Engine& engine_;
   int slot_;
   int length_ = 0;
