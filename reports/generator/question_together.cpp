@@ -22,13 +22,9 @@ std::optional<double> bits_of(const Side& side) {
   return side.quality ? side.quality->bits_per_character : std::nullopt;
 }
 
-}  // namespace
-
-std::string answer_together(const Results& results) {
-  if (results.comparisons.empty()) return "";
-  const CompareRun& run = results.comparisons.front();
+std::string together(const CompareRun& run) {
   const Side& base = run.baseline();
-  Table table({{"against the baseline", kLeft},
+  Table table({{escape(run.model.name), kLeft},
                {"speed"},
                {"judged", kLeft},
                {"product of its parts"},
@@ -45,13 +41,22 @@ std::string answer_together(const Results& results) {
                tokens ? signed_percent(*tokens) : kNone, change_text(kv_of(base), kv_of(side)),
                change_text(peak_of(base), peak_of(side)), change_text(bits_of(base), bits_of(side))});
   }
-  if (table.empty()) return "";
-  return table.markdown() + fmt::format(
-                                "The whole of {} generating, prompts included, every side in turns. Speed is "
-                                "in characters a second, or "
-                                "in tokens where no text was written, over the baseline's, paired by "
-                                "repetition; more bits are worse.\n\n",
-                                escape(run.model.name));
+  return table.empty() ? "" : table.markdown() + "\n";
+}
+
+}  // namespace
+
+std::string answer_together(const Results& results) {
+  std::string text;
+  for (const CompareRun& run : results.comparisons) text += together(run);
+  if (text.empty()) return "";
+  return text +
+         "Each side beside the baseline, in turns. Speed is in characters a second, prompts included, or in "
+         "tokens where "
+         "no text was written, over the baseline's, paired by repetition; more bits are worse. A model named "
+         "synthetic "
+         "has random weights and phi-2's shape: its speed and memory are phi-2's, its quality is not "
+         "there.\n\n";
 }
 
 }  // namespace trisect::report
