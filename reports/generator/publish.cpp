@@ -38,6 +38,9 @@ std::string compact(const fs::path& path) {
     }
     json["benchmarks"] = std::move(samples);
   }
+  // Where a model lies concerns this machine alone.
+  if (const auto model = json.find("model"); model != json.end() && model->contains("path"))
+    (*model)["path"] = fs::path(model->at("path").get<std::string>()).filename().string();
   return json.dump() + "\n";
 }
 
@@ -78,7 +81,6 @@ std::vector<fs::path> result_directories(const fs::path& root) {
 }
 
 std::string unpublishable(const Results& results) {
-  std::set<std::string> revisions;
   for (const Origin* origin : results.origins()) {
     const std::string file = origin->files.front().path + ": ";
     const Build& build = origin->build;
@@ -88,9 +90,7 @@ std::string unpublishable(const Results& results) {
       return file + "built as '" + build.build_type + "', not for speed";
     if (!build.sanitizers.empty() && build.sanitizers != "none") return file + "built with sanitizers";
     if (origin->interrupted) return file + "the run was interrupted: run it again";
-    revisions.insert(build.git_hash);
   }
-  if (revisions.size() > 1) return "the results are of different revisions: run all of it again";
   if (machines_of(results).size() > 1) return "the results are of several machines: publish each on its own";
   const auto emulated = [](const Origin& origin, const std::string& device) {
     return on_absent_device(origin, device) ? origin.files.front().path + ": ran on an emulated device" : "";

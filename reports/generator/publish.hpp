@@ -13,7 +13,7 @@ namespace trisect::report {
 std::vector<std::filesystem::path> result_directories(const std::filesystem::path& root);
 
 /// Why these results must not be published, or nothing: built from a tree with uncommitted changes or an
-/// unknown revision, of several revisions or machines, without optimisation or with sanitizers, interrupted,
+/// unknown revision, of several machines, without optimisation or with sanitizers, interrupted,
 /// or with anything that ran on an emulated device.
 std::string unpublishable(const Results& results);
 

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -57,11 +58,16 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 std::string source_line(const Results& results, const std::string& directory) {
   const Origin& origin = *results.origins().front();
-  return fmt::format("From the [published run]({}/report.md) of {} on {}, {} threads, revision {}.\n\n",
+  std::vector<std::string> revisions;  // parts that take long may be older; the report says which
+  for (const Origin* each : results.origins()) {
+    const std::string revision = escape(each->build.git_hash.substr(0, 7));
+    if (std::find(revisions.begin(), revisions.end(), revision) == revisions.end()) revisions.push_back(revision);
+  }
+  return fmt::format("From the [published run]({}/report.md) of {} on {}, {} threads, {} {}.\n\n",
                      escape_url(directory), escape(origin.started_utc.substr(0, 10)),
                      escape(origin.environment.cpu),
                      origin.environment.threads ? fmt::format("{}", *origin.environment.threads) : "unknown",
-                     escape(origin.build.git_hash.substr(0, 7)));
+                     revisions.size() == 1 ? "revision" : "revisions", fmt::join(revisions, ", "));
 }
 
 std::string table_named(const std::string& name, const Results& results, const std::string& directory) {
