@@ -83,8 +83,8 @@ TEST_F(PublishTest, TheFolderHasTheReportItsPicturesAndItsInputs) {
 }
 
 TEST_F(PublishTest, WhereModelsLieIsNotTold) {
-  edit(run / "compare/compare.json", [](Json& json) { json["model"]["path"] = "/home/someone/phi-mini"; });
-  EXPECT_EQ(Json::parse(testing::file_text(published() / "compare/compare.json"))["model"]["path"], "phi-mini");
+  edit(run / "sweep/sweep.json", [](Json& json) { json["model"]["path"] = "/home/someone/phi-mini"; });
+  EXPECT_EQ(Json::parse(testing::file_text(published() / "sweep/sweep.json"))["model"]["path"], "phi-mini");
 }
 
 TEST_F(PublishTest, TheSameRunGivesTheSameBytes) {
