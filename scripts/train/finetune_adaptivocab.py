@@ -12,18 +12,20 @@ The defaults are those of the released code (rate 5e-5, weight decay 0.01, no wa
 chunks are the whole text one after the other, without separators, and never longer than the model's context. The rate falls linearly to
 zero. The run can be ended (SIGTERM) and goes on with --resume, on the chunk after the last. --first and --keep are not of the released
 code: rows of new tokens are far from where they belong, and would make the others follow; and what two layers learn of a short text by
-heart is less in the mean of the weights before and after.
+heart is less in the mean of the weights before and after. Nor are --layers all and --teacher: distill.py writes what a model with the base's
+vocabulary expects at each place of the text, which says more than the one token that stands there.
 
 Output: OUTPUT/model.safetensors with the tensors that were trained, in the types they had, and overlay.json, which names the model
 that all others come from (--over; without it all tensors are written); config.json, the tokenizer and the patch beside them;
 OUTPUT/finetune.csv and OUTPUT/finetune.json: losses and settings. Needs torch, transformers, safetensors and tokenizers.
 """
-import argparse, functools, json, math, os, pathlib, random, shutil, signal, time
+import argparse, functools, itertools, json, math, os, pathlib, random, shutil, signal, time
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
+from distill import Teacher
 from patching import Patch
 
 ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -38,10 +40,13 @@ ap.add_argument("--warmup", type=int, default=0, help="steps over which the rate
 ap.add_argument("--epochs", type=float, default=1)
 ap.add_argument("--chunk", type=int, default=768, help="tokens of a chunk")
 ap.add_argument("--batch", type=int, default=32, help="chunks a step")
+ap.add_argument("--layers", choices=("outer", "all"), default="outer", help="outer: embedding, head, first and last layer; all: every tensor")
 ap.add_argument("--ngram-dropout", type=float, default=0, help="share of the places of n-grams that are passed over, others in each epoch")
 ap.add_argument("--dropout-from", type=int, default=0, help="step from which on")
 ap.add_argument("--first", type=int, default=0, help="steps, before those of the epochs, in which the rows of new tokens alone are trained")
 ap.add_argument("--keep", type=float, default=0, help="share of the weights as they were behind --first that is mixed into the result")
+ap.add_argument("--teacher", type=pathlib.Path, help="soft targets that distill.py made from the same text")
+ap.add_argument("--soft", type=float, default=0.5, help="their share in the loss of the base token with which a token begins")
 ap.add_argument("--micro", type=int, default=1, help="chunks at once")
 ap.add_argument("--bf16", action="store_true", help="compute in bf16 over f32 weights")
 ap.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -58,8 +63,11 @@ patch_file = args.model / "patch_tokenizer.json"
 patch = Patch(patch_file) if patch_file.exists() else None
 
 
+def base_encode(file): return tokenizer.encode(file.read_text(encoding="utf-8"), add_special_tokens=False).ids
+
+
 def encode(file, drop=0.0, rng=None):
-    ids = tokenizer.encode(file.read_text(encoding="utf-8"), add_special_tokens=False).ids
+    ids = base_encode(file)
     return patch.encode(ids, drop, rng) if patch else ids
 
 
@@ -73,12 +81,13 @@ if patch and patch.size > net.config.vocab_size:
 last = net.config.num_hidden_layers - 1
 trained = {}
 for name, p in net.named_parameters():
-    p.requires_grad = name.startswith(("model.embed_tokens.", "lm_head.", "model.layers.0.", f"model.layers.{last}."))
+    outer = name.startswith(("model.embed_tokens.", "lm_head.", "model.layers.0.", f"model.layers.{last}."))
+    p.requires_grad = args.layers == "all" or outer
     if p.requires_grad: trained[name] = p
 first = args.first if patch else 0
 old_rows = {}       # of what has a row for each token
 for name, p in trained.items():
-    if patch and ".layers." not in name:
+    if patch and name.startswith(("model.embed_tokens.", "lm_head.")):
         old_rows[name] = torch.ones(len(p), dtype=torch.bool)
         old_rows[name][list(patch.added)] = False
 began = {name: p.detach().clone() for name, p in trained.items()}       # and from the end of --first on: as they were then
@@ -91,10 +100,15 @@ chunk = min(args.chunk, net.config.max_position_embeddings)
 
 
 def cut(ids):
-    return [torch.tensor(ids[i:i + chunk]) for i in range(0, max(1, len(ids) - chunk + 1), chunk)]
+    """Chunks [2, tokens]: ids, and the base token of the text with which each begins."""
+    places = itertools.accumulate((len(patch.added.get(i, "1")) if patch else 1 for i in ids), initial=0)
+    both = torch.tensor([ids, list(places)[:-1]])
+    return [both[:, i:i + chunk] for i in range(0, max(1, len(ids) - chunk + 1), chunk)]
 
 
 chunks = cut(ids)
+if args.teacher and patch and patch.pieces: raise SystemExit(f"{patch_file}: tokens were removed (--swap), so no teacher has this vocabulary's tokens")
+teacher = Teacher(args.teacher, base_encode(args.corpus), net.config.vocab_size, patch.added if patch else {}) if args.teacher else None
 per_token = len(text) / len(ids)
 total_steps = first + max(1, math.ceil(args.epochs * len(chunks) / args.batch))
 print(f"{len(ids)} tokens, {per_token:.2f} characters each; {len(chunks)} chunks of {chunk}, {total_steps} steps; "
@@ -114,11 +128,16 @@ def varied(epoch):
     return cut(encode(args.corpus, args.ngram_dropout, random.Random(args.seed * 1000 + epoch)))
 
 
-def nll(batch, reduction="mean"):
+def log_probabilities(batch):
+    """Of the tokens after the first of each chunk, and these tokens."""
     batch = batch.to(args.device)
     with torch.autocast(args.device, dtype=torch.bfloat16, enabled=args.bf16):
         logits = net(batch, use_cache=False).logits[:, :-1]
-    return F.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten(), reduction=reduction)
+    return F.log_softmax(logits.float().flatten(0, 1), 1), batch[:, 1:].flatten()
+
+
+def nll(batch, reduction="mean"):
+    return F.nll_loss(*log_probabilities(batch), reduction=reduction)
 
 
 @torch.no_grad()
@@ -165,9 +184,12 @@ while done < total_steps and not leave[0]:
     loss = 0.0
     for at in range(0, args.batch, args.micro):
         some = [chosen(done * args.batch + i) for i in range(at, min(at + args.micro, args.batch))]
-        share = nll(torch.stack(some)) * len(some) / args.batch
-        share.backward()
-        loss += share.item()
+        batch, places = torch.stack(some, 1)
+        log_p, tokens = log_probabilities(batch)
+        hard = F.nll_loss(log_p, tokens)
+        soft = args.soft * teacher.change(log_p, tokens, places[:, 1:].flatten()) if teacher else 0     # losses shown are of the text alone
+        ((hard + soft) * len(some) / args.batch).backward()
+        loss += hard.item() * len(some) / args.batch
     torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
     optimizer.step()
     if done < first:
@@ -206,7 +228,7 @@ if args.over:
 for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "patch_tokenizer.json"):
     if (args.model / name).exists(): shutil.copyfile(args.model / name, args.output / name)
 settings = {k: v for k, v in vars(args).items() if isinstance(v, (int, float)) and k != "resume"}
-result = {"settings": settings | {"chunk": chunk, "steps": total_steps, "corpus": args.corpus.name},
+result = {"settings": settings | {"chunk": chunk, "steps": total_steps, "corpus": args.corpus.name, "layers": args.layers, "teacher": bool(teacher)},
           "parameters_trained": sum(p.numel() for p in trained.values()), "library": f"torch {torch.__version__.split('+')[0]}",
           "before": before, "after": score(args.held_out) if args.held_out else None}
 (args.output / "finetune.json").write_text(json.dumps(result, indent=2) + "\n")

@@ -8,6 +8,7 @@ into training and held-out by a hash of the page's name, removes from the traini
 also has, trains the tokenizer on the training side, and writes
 
     BUILD/train.bin        token ids, uint16, pages joined by <|endoftext|>
+    BUILD/domain-all.txt   all training pages of the SQLite documentation (for fine-tuning; not in the repository)
     DIR/general.txt        held-out pages of the Python and PostgreSQL manuals
     DIR/domain.txt         held-out pages of the SQLite documentation
     DIR/domain-train.txt   training pages of the SQLite documentation (for building a patch vocabulary)
@@ -214,6 +215,8 @@ def main():
             if keep(s) and size + len(t) <= limit: out.append(t); size += len(t)
         return out
 
+    every_page = sample(lambda s: s == "sqlite", float("inf"))
+    (args.build / "domain-all.txt").write_text("\n\n\n".join(every_page) + "\n", encoding="utf-8")
     write("domain-train.txt", sample(lambda s: s == "sqlite", 1_000_000))
     write("calibration.txt", [t for s in SOURCES for t in sample(lambda x: x == s, 55_000)])
 
