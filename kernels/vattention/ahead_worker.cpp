@@ -1,8 +1,10 @@
 #include "kernels/vattention/ahead_worker.hpp"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <chrono>
+#include <fstream>
 #include <utility>
 
 #include "kernels/core/error.hpp"
@@ -15,19 +17,45 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Where the team's threads may run, each on a processor of its own. A new thread inherits its maker's: the
-/// worker would share that one with the step it is to overlap with.
-cpu_set_t processors_of_team() {
-  cpu_set_t all;
-  CPU_ZERO(&all);
+cpu_set_t processors_of_thread() {
+  cpu_set_t mine;
+  CPU_ZERO(&mine);
+  sched_getaffinity(0, sizeof mine, &mine);
+  return mine;
+}
+
+const cpu_set_t kAtStart = processors_of_thread();  // before the team was bound
+
+/// Adds those that share the last-level cache of `processor`: what the worker writes there, the team need not
+/// fetch, and memory that it touches first is memory of the same node.
+void add_neighbours(std::size_t processor, cpu_set_t& to) {
+  std::ifstream list(fmt::format("/sys/devices/system/cpu/cpu{}/cache/index3/shared_cpu_list", processor));
+  for (std::size_t first = 0, last = 0; list >> first; list.ignore()) {  // such as 0-7,64-71
+    last = first;
+    if (list.peek() == '-') list.ignore() >> last;
+    for (; first <= last; ++first) CPU_SET(first, &to);
+  }
+}
+
+/// Where the team's threads may run, each on a processor of its own, and what the process may use beside
+/// them. A new thread inherits its maker's: the worker would share that one with the step it is to overlap
+/// with.
+cpu_set_t processors_for_worker() {
+  cpu_set_t team;
+  CPU_ZERO(&team);
 #pragma omp parallel
   {
-    cpu_set_t mine;
-    if (sched_getaffinity(0, sizeof mine, &mine) == 0) {
+    const cpu_set_t mine = processors_of_thread();
 #pragma omp critical(trisect_vattention_processors)
-      CPU_OR(&all, &all, &mine);
-    }
+    CPU_OR(&team, &team, &mine);
   }
+  cpu_set_t all = team, near;
+  CPU_ZERO(&near);
+  for (std::size_t i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &team) && !CPU_ISSET(i, &near)) add_neighbours(i, near);
+  }
+  CPU_AND(&near, &near, &kAtStart);
+  CPU_OR(&all, &all, &near);
   return all;
 }
 
@@ -35,10 +63,10 @@ cpu_set_t processors_of_team() {
 
 AheadWorker::AheadWorker(SlotMemory& memory, bool threaded) : memory_(memory) {
   if (!threaded) return;
-  thread_ = std::thread([this, processors = processors_of_team()] {
-    sched_setaffinity(0, sizeof processors, &processors);  // else it works where it is
-    work();
-  });
+  const cpu_set_t processors = processors_for_worker();
+  thread_ = std::thread([this] { work(); });
+  pthread_setaffinity_np(thread_.native_handle(), sizeof processors,
+                         &processors);  // else it works where it is
 }
 
 AheadWorker::~AheadWorker() {

@@ -1,7 +1,11 @@
 // What vattention adds: little more memory than is used, none that is not returned, and no faults.
+#include <omp.h>
+#include <sched.h>
 #include <sys/resource.h>
 
+#include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "tests/kernels/vattention/kv_cache_fixture.hpp"
 
@@ -111,6 +115,52 @@ TEST_P(Vattention, TakesNoFaultAndNoCommitInSteadyState) {
 #endif
   EXPECT_EQ(cache->work().commits, commits);
   EXPECT_GT(cache->work().background_commits, background);
+}
+
+std::set<pid_t> threads() {
+  std::set<pid_t> ids;
+  for (const auto& one : std::filesystem::directory_iterator("/proc/self/task"))
+    ids.insert(std::stoi(one.path().filename()));
+  return ids;
+}
+
+cpu_set_t processors_of(pid_t thread) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  EXPECT_EQ(sched_getaffinity(thread, sizeof set, &set), 0);
+  return set;
+}
+
+const cpu_set_t kAtStart = processors_of(0);  // of this process, whose team the tests bind
+
+TEST(VattentionWorker, MayRunBesideATeamThatLeavesRoom) {
+  const cpu_set_t bound = processors_of(0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  std::size_t first = 0;
+  while (!CPU_ISSET(first, &bound)) ++first;
+  CPU_SET(first, &one);
+  std::ifstream shares(fmt::format("/sys/devices/system/cpu/cpu{}/cache/index3/shared_cpu_list", first));
+  std::string list;
+  if (CPU_COUNT(&kAtStart) < 2 || !(shares >> list) || list == std::to_string(first))
+    GTEST_SKIP() << "there is no processor beside " << first << " that shares its cache";
+  const int team = omp_get_max_threads();
+  omp_set_num_threads(1);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  const std::set<pid_t> before = threads();
+  {
+    const auto cache = make_kv_cache(KvPolicy::kVattention, interleaved(Granule::kSmall));
+    int workers = 0;
+    for (const pid_t id : threads()) {
+      if (before.count(id) == 1) continue;
+      ++workers;
+      const cpu_set_t its = processors_of(id);
+      EXPECT_GT(CPU_COUNT(&its), 1);
+    }
+    EXPECT_EQ(workers, 1);
+  }
+  sched_setaffinity(0, sizeof bound, &bound);
+  omp_set_num_threads(team);
 }
 
 /// Private writable memory of this process, which RLIMIT_DATA limits.
