@@ -40,7 +40,7 @@ KvPolicy policy_from_name(std::string_view name);  ///< throws Error(kUsage) on 
 
 /// On the CPU vattention's layers lie interleaved by runs of so many tokens: a whole run of one layer, then
 /// of the next. On a GPU token by token.
-inline constexpr int kRunTokens = 8;
+inline constexpr int kRunTokens = 16;
 
 struct KvOptions {
   KvShape shape;
@@ -55,8 +55,8 @@ struct KvOptions {
   /// Of paged and vattention: committed bytes that may stay behind when sequences end, for those that follow.
   std::size_t parked_budget = std::numeric_limits<std::size_t>::max();
   int block_tokens = 16;  ///< of paged
-  /// Of vattention: how many tokens ahead of the sequence memory is committed at most (by whole runs), and
-  /// whether a thread of its own does it while the step computes.
+  /// Of vattention: how many tokens ahead of the sequence memory is committed at most (by whole runs: none
+  /// for less than one), and whether a thread of its own does it while the step computes.
   int ahead_tokens = 16;
   bool background = true;
 };

@@ -83,8 +83,9 @@ class VattentionKvCache : public KvCache {
         memory_.raise(lock, slot, in_one_go ? ahead : it.needed, SlotMemory::Whose::kSequence);
       }
     }
-    // In halves of what lies ahead: a commit for every few tokens, and the worker sleeps in between.
-    if (it.clean < needed(ahead_of(slot, to, options_.ahead_tokens / 2))) it.target = ahead;
+    // In halves of what lies ahead, or runs: a commit for every few tokens, and the worker sleeps in between.
+    const int half = std::max(options_.ahead_tokens / 2, run_);
+    if (it.clean < needed(ahead_of(slot, to, half))) it.target = ahead;
     it.target = std::max(it.target, it.needed);
     worker_.hand_over(lock);
   }
