@@ -41,8 +41,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       "--tokenizer", options.tokenizer,
       "Directory with tokenizer.json; without one, models that have none take and give token ids");
   add_patch_tokenizer_option(command, options.patch_tokenizer);
-  command.add_option("--dtype", options.dtype, "Type of weights and KV cache: bf16 or f32")
-      ->check(CLI::IsMember({"bf16", "f32"}))
+  command.add_option("--dtype", options.dtype, "Type of weights and KV cache: bf16, f16 or f32")
+      ->check(CLI::IsMember({"bf16", "f16", "f32"}))
       ->capture_default_str();
   command.add_option("--device", options.device, "cpu or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}))

@@ -5,7 +5,7 @@
 
 namespace trisect::dense {
 
-/// y[r][:] = table[token[r]][:]. token: i32 [1][rows]. table: [vocab][n], f32 or bf16 (`dtype`); y: f32
+/// y[r][:] = table[token[r]][:]. token: i32 [1][rows]. table: [vocab][n], f32, bf16 or f16 (`dtype`); y: f32
 /// [rows][n]; rows of both any stride apart. Throws Error(kUsage) that names the first id outside [0, vocab);
 /// y is then unchanged.
 struct Embedding {

@@ -1,5 +1,5 @@
-#include "kernels/dense/embedding.hpp"
 #include "kernels/dense/elementwise_cuda.hpp"
+#include "kernels/dense/embedding.hpp"
 
 namespace trisect::dense {
 
@@ -34,7 +34,7 @@ Check Embedding::check(const Problem&, const Args& got, const Args& want) {
 
 std::vector<Embedding::Problem> Embedding::odd_problems() {
   std::vector<Problem> problems;
-  for (const Dtype type : {Dtype::kF32, Dtype::kBf16}) {
+  for (const Dtype type : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
     problems.push_back({1, 1, 1, type});
     problems.push_back({3, 100, 7, type});
     problems.push_back({65, 4096, 320, type});

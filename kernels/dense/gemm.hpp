@@ -6,9 +6,9 @@
 namespace trisect::dense {
 
 /// y[m][out] = x[m][in] * w[in][out] + bias[1][out], or y += the same when `accumulate`.
-/// x, bias and y are f32; w is f32 or bf16 (`dtype`), input-major; an empty bias means none. Rows of x, w and
-/// y may be any stride apart. With bf16 weights the fast variants round x to bf16, the product of a pair is
-/// exact in f32, and sums are f32. y must not overlap an operand.
+/// x, bias and y are f32; w is f32, bf16 or f16 (`dtype`), input-major; an empty bias means none. Rows of x,
+/// w and y may be any stride apart. With bf16 weights the fast variants round x to bf16, the product of a
+/// pair is exact in f32, and sums are f32. y must not overlap an operand.
 struct Gemm {
   static constexpr std::string_view name = "dense/gemm";
   struct Problem {
@@ -27,8 +27,8 @@ struct Gemm {
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
   /// ref; onednn_packed, weights in oneDNN's own layout; onednn, the weights where they lie (what the engine
-  /// runs); for at most eight rows cpu_fma and cpu_bf16, the row kernels of dense/gemv, which read each row of weights
-  /// once for all (what the engine runs then).
+  /// runs); for at most eight rows cpu_fma and cpu_bf16, the row kernels of dense/gemv, which read each row
+  /// of weights once for all (what the engine runs then).
   static std::span<const VariantOf<Problem, Args>> variants();
 };
 

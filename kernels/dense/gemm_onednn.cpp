@@ -61,7 +61,7 @@ Check Gemm::check(const Problem& p, const Args& got, const Args& want) {
 
 std::vector<Gemm::Problem> Gemm::odd_problems() {
   std::vector<Problem> problems;
-  for (const Dtype type : {Dtype::kF32, Dtype::kBf16}) {
+  for (const Dtype type : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
     for (const auto& [m, in, out] : {std::array{1, 1, 1},
                                      {1, 320, 517},
                                      {2, 3, 5},
@@ -86,7 +86,7 @@ std::span<const VariantOf<Gemm::Problem, Gemm::Args>> Gemm::variants() {
        .prepare = [](const Problem& p, const Args& args) { return onednn_pack(args.w, p.m); }},
       {.name = "onednn", .run = gemm_onednn},
       {.name = "cpu_fma",
-       .available = [](const Problem& p) { return with_few_rows(p, row_product_fma_runs(p.dtype)); },
+       .available = [](const Problem& p) { return with_few_rows(p, Availability{}); },
        .run = few_rows<row_product_fma>},
       {.name = "cpu_bf16",
        .available = [](const Problem& p) { return with_few_rows(p, row_product_bf16_runs(p.dtype)); },

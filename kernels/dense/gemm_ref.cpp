@@ -33,7 +33,9 @@ void product_as(const Gemm::Problem& problem, const Gemm::Args& args) {
 }  // namespace
 
 void gemm_ref(const Gemm::Problem& problem, const Gemm::Args& args) {
-  problem.dtype == Dtype::kBf16 ? product_as<bf16>(problem, args) : product_as<float>(problem, args);
+  if (problem.dtype == Dtype::kBf16) return product_as<bf16>(problem, args);
+  if (problem.dtype == Dtype::kF16) return product_as<f16>(problem, args);
+  product_as<float>(problem, args);
 }
 
 }  // namespace trisect::dense

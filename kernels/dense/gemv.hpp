@@ -10,7 +10,7 @@ struct Gemv {
 
   struct Problem {
     int in = 0, out = 0;
-    Dtype dtype = Dtype::kBf16;  ///< of the weights: f32 or bf16; f16 on the GPU
+    Dtype dtype = Dtype::kBf16;  ///< of the weights: f32, bf16 or f16
   };
   static constexpr Field<Problem> fields[] = {{"in", &Problem::in}, {"out", &Problem::out}};
 

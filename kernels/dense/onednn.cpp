@@ -190,7 +190,8 @@ void onednn_product_packed(const Product& product, void* packed) {
 
 void onednn_product(const Product& product) {
   if (product.x.rows == 0) return;
-  if (product.w.dtype == Dtype::kBf16 && !onednn_supports(Dtype::kBf16)) return product_widened(product);
+  const bool narrow = product.w.dtype == Dtype::kBf16 || product.w.dtype == Dtype::kF16;
+  if (narrow && !onednn_supports(product.w.dtype)) return product_widened(product);
   static CompiledProducts products;
   with_our_errors(product.w,
                   [&] { execute(*products.get(product, rows_of(product.w)), product, product.w.data); });

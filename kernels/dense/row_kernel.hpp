@@ -11,7 +11,7 @@
 namespace trisect::dense {
 
 struct RowProduct {
-  View w;                               ///< [in][out], f32 or bf16, rows `stride` apart
+  View w;                               ///< [in][out], f32, bf16 or f16, rows `stride` apart
   const std::int32_t* index = nullptr;  ///< `count` rows in ascending order; null means 0, 1, ..., count - 1
   const float* value = nullptr;  ///< [tokens][count] factors; rows with a factor of zero must still be finite
   int count = 0;
@@ -23,12 +23,11 @@ struct RowProduct {
   std::int64_t value_stride = 0, y_stride = 0;  ///< from one token to the next
 };
 
-/// The obvious loop in double, rounded to f32 once. f32, bf16 and f16 weights.
+/// The obvious loop in double, rounded to f32 once.
 void row_product_ref(const RowProduct& product);
 
-/// f32 multiply-add over Highway's widest vectors; f32 and bf16 weights.
+/// f32 multiply-add over Highway's widest vectors.
 void row_product_fma(const RowProduct& product);
-Availability row_product_fma_runs(Dtype weights);
 
 /// bf16 weights only: factors rounded to bf16, two rows merged into pairs of lanes for vdpbf16ps, f32
 /// accumulation (denormals count as zero, as the instruction has it). Only where row_product_bf16_runs().

@@ -5,20 +5,11 @@
 #include <hwy/highway.h>
 
 #include "kernels/dense/row_kernel_driver.hpp"
+#include "kernels/dense/simd_inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace trisect::dense::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-template <class D>
-HWY_INLINE hn::Vec<D> load_weights(D d, const float* p) {
-  return hn::LoadU(d, p);
-}
-template <class D>
-HWY_INLINE hn::Vec<D> load_weights(D d, const bf16* p) {
-  const hn::Rebind<hwy::bfloat16_t, D> narrow;
-  return hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const hwy::bfloat16_t*>(p)));
-}
 
 using Factors = float[kRowsPerPass];
 
@@ -31,10 +22,9 @@ void add_rows(const T* const rows[kRowsPerPass], NextRows next, const Factors fa
   const long lanes = static_cast<long>(hn::Lanes(d));
   long c = 0;
   for (; c + lanes <= columns; c += lanes) {
-    const auto w0 = load_weights(d, rows[0] + c), w1 = load_weights(d, rows[1] + c),
-               w2 = load_weights(d, rows[2] + c), w3 = load_weights(d, rows[3] + c),
-               w4 = load_weights(d, rows[4] + c), w5 = load_weights(d, rows[5] + c),
-               w6 = load_weights(d, rows[6] + c), w7 = load_weights(d, rows[7] + c);
+    const auto w0 = load_f32(d, rows[0] + c), w1 = load_f32(d, rows[1] + c), w2 = load_f32(d, rows[2] + c),
+               w3 = load_f32(d, rows[3] + c), w4 = load_f32(d, rows[4] + c), w5 = load_f32(d, rows[5] + c),
+               w6 = load_f32(d, rows[6] + c), w7 = load_f32(d, rows[7] + c);
     for (int token = 0; token < kTokens; ++token) {
       const float* f = factors[token];
       float* to = sums.of(token) + c;
@@ -85,7 +75,9 @@ void product_as(const RowProduct& product) {
 }
 
 void row_product(const RowProduct& product) {
-  product.w.dtype == Dtype::kBf16 ? product_as<bf16>(product) : product_as<float>(product);
+  if (product.w.dtype == Dtype::kBf16) return product_as<bf16>(product);
+  if (product.w.dtype == Dtype::kF16) return product_as<f16>(product);
+  product_as<float>(product);
 }
 
 }  // namespace trisect::dense::HWY_NAMESPACE

@@ -31,7 +31,7 @@ struct Layer {
     int in = 0, out = 0;
     int is_rotated = 1;  ///< 0 or 1
     int sparsity_permille = 0;
-    Dtype dtype = Dtype::kBf16;  ///< of Q and W: f32 or bf16; f16 on the GPU
+    Dtype dtype = Dtype::kBf16;  ///< of Q and W: f32, bf16 or f16
   };
   static constexpr Field<Problem> fields[] = {{"in", &Problem::in},
                                               {"out", &Problem::out},

@@ -49,10 +49,11 @@ std::span<const Rotate::Variant> Rotate::variants() {
       {.name = "ref", .run = row_by_row<dense::row_product_ref>},
       {.name = "onednn",
        .available = [](const Problem& p) { return dense::onednn_supports(p.dtype); },
-       .run = [](const Problem&, const Args& args) { dense::onednn_product({args.x, args.q, {}, args.y}); }},
-      {.name = "cpu_fma",
-       .available = [](const Problem& p) { return dense::row_product_fma_runs(p.dtype); },
-       .run = row_by_row<dense::row_product_fma>},
+       .run =
+           [](const Problem&, const Args& args) {
+             dense::onednn_product({args.x, args.q, {}, args.y});
+           }},
+      {.name = "cpu_fma", .run = row_by_row<dense::row_product_fma>},
       {.name = "cpu_bf16",
        .available = [](const Problem& p) { return dense::row_product_bf16_runs(p.dtype); },
        .run = row_by_row<dense::row_product_bf16>},

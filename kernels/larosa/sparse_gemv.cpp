@@ -118,14 +118,12 @@ std::vector<SparseGemv::Problem> SparseGemv::odd_problems() {
 std::span<const SparseGemv::Variant> SparseGemv::variants() {
   static const Variant cpu[] = {
       {.name = "ref", .run = kept_rows<dense::row_product_ref>},
-      {.name = "cpu_fma",
-       .available = [](const Problem& p) { return dense::row_product_fma_runs(p.dtype); },
-       .run = kept_rows<dense::row_product_fma>},
+      {.name = "cpu_fma", .run = kept_rows<dense::row_product_fma>},
       {.name = "cpu_bf16",
        .available = [](const Problem& p) { return dense::row_product_bf16_runs(p.dtype); },
        .run = kept_rows<dense::row_product_bf16>},
       {.name = "cpu_union_fma",
-       .available = [](const Problem& p) { return with_union(p, dense::row_product_fma_runs(p.dtype)); },
+       .available = [](const Problem& p) { return with_union(p, {}); },
        .run = rows_of_union<dense::row_product_fma>},
       {.name = "cpu_union_bf16",
        .available = [](const Problem& p) { return with_union(p, dense::row_product_bf16_runs(p.dtype)); },

@@ -1,5 +1,5 @@
-// y = sum over kept entries of value[i] * w[index[i]][:] (+ bias): the product that reads only the kept rows. In a batch
-// each token has kept others.
+// y = sum over kept entries of value[i] * w[index[i]][:] (+ bias): the product that reads only the kept rows.
+// In a batch each token has kept others.
 #pragma once
 
 #include "kernels/core/op.hpp"
@@ -11,19 +11,20 @@ struct SparseGemv {
 
   struct Problem {
     int in = 0, out = 0, sparsity_permille = 0;
-    Dtype dtype = Dtype::kBf16;  ///< of the weights: f32 or bf16; f16 on the GPU
+    Dtype dtype = Dtype::kBf16;  ///< of the weights: f32, bf16 or f16
     int rows = 1;                ///< tokens
   };
-  static constexpr Field<Problem> fields[] = {
-      {"rows", &Problem::rows},
-      {"in", &Problem::in}, {"out", &Problem::out}, {"sparsity_permille", &Problem::sparsity_permille}};
+  static constexpr Field<Problem> fields[] = {{"rows", &Problem::rows},
+                                              {"in", &Problem::in},
+                                              {"out", &Problem::out},
+                                              {"sparsity_permille", &Problem::sparsity_permille}};
 
   struct Args {
-    View index;  ///< i32 [rows][k], each row ascending, within [0, in)
-    View value;  ///< f32 [rows][k]
-    View w;      ///< [in][out], input-major; rows may be `stride` apart
-    View bias;   ///< f32 [1][out], or empty
-    View y;      ///< f32 [rows][out]; must not overlap the others
+    View index;               ///< i32 [rows][k], each row ascending, within [0, in)
+    View value;               ///< f32 [rows][k]
+    View w;                   ///< [in][out], input-major; rows may be `stride` apart
+    View bias;                ///< f32 [1][out], or empty
+    View y;                   ///< f32 [rows][out]; must not overlap the others
     bool accumulate = false;  ///< y += instead of y =
   };
   using Variant = VariantOf<Problem, Args>;
@@ -33,10 +34,11 @@ struct SparseGemv {
   static Args make(const Problem& problem, Arena& arena);
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  /// ref, cpu_fma, cpu_bf16: the row kernels of dense/gemv, token by token. cpu_union_fma and cpu_union_bf16, for two
-  /// rows and more: each row of weights that any token keeps is read once, and counts as zero for tokens that dropped
-  /// it (so weights must be finite). On the GPU: cuda_rowskip_atomic, whose last bits differ from
-  /// run to run, and cuda_rowskip, where they do not (row_product.cuh); tokens side by side, each reading its own rows.
+  /// ref, cpu_fma, cpu_bf16: the row kernels of dense/gemv, token by token. cpu_union_fma and cpu_union_bf16,
+  /// for two rows and more: each row of weights that any token keeps is read once, and counts as zero for
+  /// tokens that dropped it (so weights must be finite). On the GPU: cuda_rowskip_atomic, whose last bits
+  /// differ from run to run, and cuda_rowskip, where they do not (row_product.cuh); tokens side by side, each
+  /// reading its own rows.
   static std::span<const Variant> variants();
 };
 

@@ -53,7 +53,7 @@ TEST(Phi2Usage, ValuesOutOfRange) {
         {{"--max-new-tokens", "10000000000"}, "--max-new-tokens"},
         {{"--temperature", "-1"}, "temperature"},
         {{"--top-p", "0"}, "top-p"},
-        {{"--dtype", "f16"}, "f16"},
+        {{"--dtype", "f8"}, "f8"},
         {{"--threads", "0"}, "--threads"},
         {{"--threads", "9999"}, "--threads"},
         {{"--prompt", "a", "--prompt-tokens", "3"}, "excludes"},

@@ -103,10 +103,8 @@ Buffer new_rows(const View& table, bool columns, const PatchVocabulary& vocabula
     const Buffer rows = alike_rows(table, columns, vocabulary, seed);
     for (std::int64_t e = 0; e < count; ++e) {
       for (std::int64_t h = 0; h < hidden; ++h) {
-        const float value = rows.view().row<float>(e)[h];
-        const std::int64_t r = columns ? h : e, c = columns ? e : h;
-        if (table.dtype == Dtype::kF32) made.view().row<float>(r)[c] = value;
-        if (table.dtype == Dtype::kBf16) made.view().row<bf16>(r)[c] = to_bf16(value);
+        const View to = made.view().rows_from(columns ? h : e, 1).columns(columns ? e : h, 1);
+        convert(rows.view().row<float>(e) + h, Dtype::kF32, to.data, to.dtype, 1);
       }
     }
     return made;

@@ -55,8 +55,7 @@ std::size_t lay_out(Weights& weights, std::byte* memory) {
 }  // namespace
 
 Weights allocate_weights(const Config& config, Dtype dtype) {
-  if (dtype != Dtype::kBf16 && dtype != Dtype::kF32)
-    usage_error("weights in {}: choose bf16 or f32", name_of(dtype));
+  if (dtype == Dtype::kI32) usage_error("weights in {}: choose bf16, f16 or f32", name_of(dtype));
   Weights weights;
   weights.config = config;
   weights.dtype = dtype;

@@ -30,7 +30,7 @@ struct LayerWeights {
 /// 64 bytes; columns past the end of a row are zero.
 struct Weights {
   Config config;
-  Dtype dtype = Dtype::kBf16;  ///< of the matrices: bf16 or f32
+  Dtype dtype = Dtype::kBf16;  ///< of the matrices: bf16, f16 or f32
   View embedding;              ///< [vocab][hidden]
   std::vector<LayerWeights> layers;
   View final_gain, final_bias;  ///< [1][hidden]
@@ -49,15 +49,16 @@ struct Weights {
 /// Called from the loading thread after each part, the last time with fraction 1. May throw to stop.
 using Progress = std::function<void(std::string_view what, double fraction)>;
 
-/// Zero weights of the right shapes, to be filled in. `dtype` is bf16 or f32, else Error(kUsage).
+/// Zero weights of the right shapes, to be filled in. `dtype` is bf16, f16 or f32, else Error(kUsage).
 Weights allocate_weights(const Config& config, Dtype dtype);
 
 /// Reads a model directory's safetensors (F32, F16 or BF16, rounded to nearest even where they must be
 /// narrowed). Every tensor's presence, type and shape is checked before anything is read, and so is that
-/// there are no others (old releases store rotary_emb.inv_freq, which is ignored). Beyond the weights it
+/// there are no others (old releases store rotary_emb.inv_freq, which is ignored), and that no value is too
+/// large for f16 when they are kept in it. Beyond the weights it
 /// needs less than 2 MB a thread: pages of the files leave the resident set as they are used. Throws
-/// Error(kEnvironment) with file and tensor. The embedding and the head get at least `vocab` rows; those that the
-/// files do not have are zero, for patch() to fill (config.vocab counts them, the hash does not).
+/// Error(kEnvironment) with file and tensor. The embedding and the head get at least `vocab` rows; those that
+/// the files do not have are zero, for patch() to fill (config.vocab counts them, the hash does not).
 Weights read_weights(const std::filesystem::path& directory, const Config& config, Dtype dtype,
                      const Progress& progress = {}, int vocab = 0);
 
@@ -66,8 +67,8 @@ Weights read_weights(const std::filesystem::path& directory, const Config& confi
 /// by 2 * layers more), small biases. Depends on (config, seed) alone.
 Weights synthetic_weights(const Config& config, Dtype dtype, Seed seed, const Progress& progress = {});
 
-/// Brings them to a device, part by part, and gives up the copy on the host. Throws Error(kEnvironment) with both sizes
-/// when they do not fit.
+/// Brings them to a device, part by part, and gives up the copy on the host. Throws Error(kEnvironment) with
+/// both sizes when they do not fit.
 Weights move_weights(Weights weights, Device device, const Progress& progress = {});
 
 /// Whichever the source asks for, with at least `vocab` rows of embedding and head.

@@ -2,6 +2,7 @@
 // while they are in cache, and then leave the resident set.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -48,6 +49,8 @@ To convert_value(From value, const bf16* halves) {
     return value;
   } else if constexpr (std::is_same_v<To, float>) {
     return to_f32(value);
+  } else if constexpr (std::is_same_v<To, f16>) {
+    return to_f16(to_f32(value));
   } else if constexpr (std::is_same_v<From, f16>) {
     return halves[value.bits];
   } else {
@@ -55,24 +58,32 @@ To convert_value(From value, const bf16* halves) {
   }
 }
 
-/// Rows [first, first + rows) of a stored matrix, from `data` to where they belong.
+/// f16 ends at 65504, the others do not.
+bool became_infinite(float from, float to) { return std::isinf(to) && !std::isinf(from); }
+
+/// Rows [first, first + rows) of a stored matrix, from `data` to where they belong. False if a value has no
+/// place in To.
 template <class From, class To>
-void place(const Step& step, const std::byte* data, std::int64_t first, std::int64_t rows) {
+bool place(const Step& step, const std::byte* data, std::int64_t first, std::int64_t rows) {
   const bool transposed = step.stored == Stored::kTransposed;
   const std::int64_t cols = transposed ? step.to.rows : step.to.cols;
   const bf16* halves = rounded_halves();
-  const auto value = [=](std::int64_t r, std::int64_t c) {
+  bool fits = true;
+  const auto value = [=, &fits](std::int64_t r, std::int64_t c) {
     From from;
     std::memcpy(&from, data + static_cast<std::size_t>(r * cols + c) * sizeof from,
                 sizeof from);  // may be unaligned
-    return convert_value<From, To>(from, halves);
+    const To to = convert_value<From, To>(from, halves);
+    if constexpr (std::is_same_v<To, f16> && !std::is_same_v<From, f16>)
+      fits = fits && !became_infinite(to_f32(from), to_f32(to));
+    return to;
   };
   if (!transposed) {
     for (std::int64_t r = 0; r < rows; ++r) {
       To* row = step.to.row<To>(first + r);
       for (std::int64_t c = 0; c < cols; ++c) row[c] = value(r, c);
     }
-    return;
+    return fits;
   }
   for (std::int64_t begin = 0; begin < cols; begin += kTileColumns) {
     for (std::int64_t c = begin; c < std::min(cols, begin + kTileColumns); ++c) {
@@ -80,15 +91,22 @@ void place(const Step& step, const std::byte* data, std::int64_t first, std::int
       for (std::int64_t r = 0; r < rows; ++r) row[r] = value(r, c);
     }
   }
+  return fits;
 }
 
-using Place = void (*)(const Step&, const std::byte*, std::int64_t, std::int64_t);
+using Place = bool (*)(const Step&, const std::byte*, std::int64_t, std::int64_t);
 
 template <class To>
-Place place_to(Dtype from) {
+Place place_from(Dtype from) {
   if (from == Dtype::kF16) return place<f16, To>;
   if (from == Dtype::kBf16) return place<bf16, To>;
   return place<float, To>;
+}
+
+Place place_of(Dtype from, Dtype to) {
+  if (to == Dtype::kF16) return place_from<f16>(from);
+  if (to == Dtype::kBf16) return place_from<bf16>(from);
+  return place_from<float>(from);
 }
 
 /// Every tensor a model must have, checked against what the files have.
@@ -170,10 +188,9 @@ std::uint64_t place_matrix(const Step& step) {
   const std::int64_t rows = step.stored == Stored::kTransposed ? step.to.cols : step.to.rows;
   const std::int64_t bands = (rows + kBandRows - 1) / kBandRows;
   const std::size_t row_bytes = tensor.bytes / static_cast<std::size_t>(rows);
-  const Place put =
-      step.to.dtype == Dtype::kF32 ? place_to<float>(*tensor.floating()) : place_to<bf16>(*tensor.floating());
+  const Place put = place_of(*tensor.floating(), step.to.dtype);
   std::vector<std::uint64_t> hashes(static_cast<std::size_t>(bands));
-  std::atomic<bool> lost{false};
+  std::atomic<bool> lost{false}, fits{true};
 #pragma omp parallel for schedule(dynamic) if (bands > 1)
   for (std::int64_t band = 0; band < bands; ++band) {
     const std::int64_t first = band * kBandRows, count = std::min(kBandRows, rows - first);
@@ -187,13 +204,18 @@ std::uint64_t place_matrix(const Step& step) {
     }
     const std::byte* data = mapping.bytes().data() + offset;
     hashes[static_cast<std::size_t>(band)] = hash_bytes(data, length);
-    put(step, data, first, count);
+    if (!put(step, data, first, count)) fits = false;
     mapping.drop(offset, length);
   }
   step.file->drop(tensor);  // the pages that two bands share
   if (lost) {
     environment_error(
         "{}: tensor {} could not be read; the file changed while it was loaded, or the disk failed",
+        step.file->path().string(), tensor.name);
+  }
+  if (!fits) {
+    usage_error(
+        "{}: tensor {} has values beyond those of f16 (65504); choose bf16 or f32 as the weights' type",
         step.file->path().string(), tensor.name);
   }
   return hash_bytes(hashes.data(), hashes.size() * sizeof hashes[0],

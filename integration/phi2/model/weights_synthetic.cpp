@@ -40,7 +40,9 @@ class Filler {
   void random(const View& view, double deviation) {
     const Seed seed = derive(seed_, next_++);
     const float width = static_cast<float>(deviation);
-    view.dtype == Dtype::kF32 ? fill_as<float>(view, seed, width) : fill_as<bf16>(view, seed, width);
+    if (view.dtype == Dtype::kBf16) return fill_as<bf16>(view, seed, width);
+    if (view.dtype == Dtype::kF16) return fill_as<f16>(view, seed, width);
+    fill_as<float>(view, seed, width);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include "integration/phi2/engine/generate.hpp"
 #include "integration/phi2/engine/random_rotations.hpp"
 #include "integration/phi2/model/patch_weights.hpp"
+#include "kernels/core/cpu.hpp"
 #include "tests/integration/engine/fixture.hpp"
 
 namespace trisect::phi2 {
@@ -33,8 +34,6 @@ PatchVocabulary patch_of(const Config& config) {
   return patch;
 }
 
-/// LaRoSA drops 40 % in f32. In bf16 it keeps all: where the CPU rounds activations and the GPU does not,
-/// other entries are kept, and in vectors of 80 one more or less is a tenth of the result.
 std::unique_ptr<Engine> engine_of(const Way& way, Device device) {
   const Config config = load_config(fixture_path(kFixture) / "config.json");
   EngineOptions options{
@@ -49,8 +48,7 @@ std::unique_ptr<Engine> engine_of(const Way& way, Device device) {
   info.values = true;
   info.space = *way.larosa == LarosaMode::kMerged ? kCentredSpace : kLayernormSpace;
   const auto rotations = random_rotations(config, info, 11);
-  options.larosa = LarosaOptions{
-      .mode = *way.larosa, .rotation = info.kind, .sparsity_permille = way.dtype == Dtype::kF32 ? 400 : 0};
+  options.larosa = LarosaOptions{.mode = *way.larosa, .rotation = info.kind, .sparsity_permille = 400};
   return std::make_unique<Engine>(std::move(weights), options, rotations.get());
 }
 
@@ -65,13 +63,14 @@ int argmax_of(const View& logits, std::int64_t row) {
   return dense::argmax({logits.row<float>(row), static_cast<std::size_t>(logits.cols)});
 }
 
-/// Sequences of different lengths that decode together.
+/// Sequences of different lengths that decode together; prompts are read in blocks of `block` tokens.
 class Batch {
  public:
-  Batch(Engine& engine, int count) : engine_(engine), logits_(Dtype::kF32, count, engine.config().vocab) {
+  Batch(Engine& engine, int count, std::size_t block = 512)
+      : engine_(engine), logits_(Dtype::kF32, count, engine.config().vocab) {
     for (int i = 0; i < count; ++i) {
       slot_.push_back(engine.cache().acquire(engine.context()));
-      prefill(i, random_ids(static_cast<Seed>(100 + i), 2 + 5 * i % 23, engine.config().vocab));
+      prefill(i, random_ids(static_cast<Seed>(100 + i), 2 + 5 * i % 23, engine.config().vocab), block);
     }
   }
   ~Batch() {
@@ -93,12 +92,17 @@ class Batch {
   }
 
  private:
-  void prefill(int which, const std::vector<std::int32_t>& ids) {
-    const std::vector<std::int32_t> slots(ids.size(), slot_.back());
-    std::vector<std::int32_t> positions(ids.size());
-    std::iota(positions.begin(), positions.end(), 0);
-    engine_.step({ids, slots, positions}, logits_.view().rows_from(which, 1));
-    length_.push_back(static_cast<std::int32_t>(ids.size()));
+  void prefill(int which, std::span<const std::int32_t> ids, std::size_t block) {
+    std::int32_t length = 0;
+    for (std::size_t at = 0; at < ids.size(); at += block) {
+      const auto part = ids.subspan(at, std::min(block, ids.size() - at));
+      const std::vector<std::int32_t> slots(part.size(), slot_.back());
+      std::vector<std::int32_t> positions(part.size());
+      std::iota(positions.begin(), positions.end(), length);
+      engine_.step({part, slots, positions}, logits_.view().rows_from(which, 1));
+      length += static_cast<std::int32_t>(part.size());
+    }
+    length_.push_back(length);
   }
 
   Engine& engine_;
@@ -123,21 +127,27 @@ bool is_clear(const View& logits, std::int64_t row, double tolerance) {
 
 class OnCuda : public ::testing::TestWithParam<Way> {
  protected:
+  /// The CPU's instruction for pairs of bf16 rounds activations, the GPU's kernels do not. To a dense model
+  /// that is rounding; LaRoSA then keeps other entries, and in vectors of 80 one of them is a tenth of the
+  /// result.
   void SetUp() override {
     if (!why_no_cuda().empty()) GTEST_SKIP() << why_no_cuda();
+    deny_avx512_bf16_for_test(GetParam().larosa.has_value());
   }
+  void TearDown() override { deny_avx512_bf16_for_test(false); }
 };
 
 TEST_P(OnCuda, GivesTheCpusLogitsAndIds) {
   const Way& way = GetParam();
   const bool exact = way.dtype == Dtype::kF32;
   const double tolerance = exact ? 1e-4 : 2e-2;
+  const std::size_t block = exact || !way.larosa ? 512 : 7;  // products of more than 8 rows round activations
   Way plain = way;
   plain.cache = KvPolicy::kStatic;
   const auto cpu = engine_of(plain, Device::kCpu), cuda = engine_of(way, Device::kCuda);
   int clear = 0;
   {
-    Batch want(*cpu, way.batch), got(*cuda, way.batch);
+    Batch want(*cpu, way.batch, block), got(*cuda, way.batch, block);
     for (int i = 0; i <= kSeen; ++i) {
       for (std::int64_t r = 0; r < way.batch; ++r) {
         const Check check =
@@ -173,7 +183,8 @@ std::vector<Way> ways() {
           for (const bool graphs : {false, true})
             all.push_back({larosa, cache, patched, Dtype::kF32, graphs, batch});
         }
-        all.push_back({larosa, cache, patched, Dtype::kBf16, true, 4});
+        for (const Dtype narrow : {Dtype::kBf16, Dtype::kF16})
+          all.push_back({larosa, cache, patched, narrow, true, 4});
       }
     }
   }

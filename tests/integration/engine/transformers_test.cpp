@@ -49,7 +49,8 @@ TEST_P(Transformers, GreedyIdsAreEqual) {
     Buffer logits(Dtype::kF32, 1, engine.config().vocab);
     sequence.step(prompt.ids, logits.view());
     for (const std::int32_t want : prompt.greedy) {
-      const std::int32_t got = dense::argmax({logits.as<float>(), static_cast<std::size_t>(logits.view().cols)});
+      const std::int32_t got =
+          dense::argmax({logits.as<float>(), static_cast<std::size_t>(logits.view().cols)});
       ASSERT_EQ(got, want);
       sequence.step({&got, 1}, logits.view());
     }
@@ -67,7 +68,8 @@ TEST_P(Transformers, StepByStepEqualsTheWhole) {
   for (const std::size_t block : {std::size_t{1}, std::size_t{7}}) {
     Engine other(load(), options());
     Sequence sequence(other, other.context());
-    EXPECT_LT(distance(prefill(other, sequence, ids, block).view(), want.view()), c.tolerance) << "block " << block;
+    EXPECT_LT(distance(prefill(other, sequence, ids, block).view(), want.view()), c.tolerance)
+        << "block " << block;
   }
 }
 
@@ -85,7 +87,8 @@ TEST_P(Transformers, EveryKvCacheGivesTheSameIds) {
     Buffer logits(Dtype::kF32, 1, engine.config().vocab);
     sequence.step(prompt.ids, logits.view());
     for (const std::int32_t want : prompt.greedy) {
-      const std::int32_t got = dense::argmax({logits.as<float>(), static_cast<std::size_t>(logits.view().cols)});
+      const std::int32_t got =
+          dense::argmax({logits.as<float>(), static_cast<std::size_t>(logits.view().cols)});
       ASSERT_EQ(got, want) << name_of(policy);
       sequence.step({&got, 1}, logits.view());
     }
@@ -97,6 +100,7 @@ std::vector<Case> cases(Device device) {
   for (const std::string& name : kFixtures) {
     all.push_back({name, Dtype::kF32, 1e-4, device});
     all.push_back({name, Dtype::kBf16, 2e-2, device});
+    all.push_back({name, Dtype::kF16, 2e-2, device});
   }
   return all;
 }

@@ -11,7 +11,10 @@ namespace trisect::phi2 {
 namespace {
 
 float value(const View& view, std::int64_t r, std::int64_t c) {
-  return view.dtype == Dtype::kF32 ? view.row<float>(r)[c] : to_f32(view.row<bf16>(r)[c]);
+  float wide = 0;
+  const View one = view.rows_from(r, 1).columns(c, 1);
+  convert(one.data, one.dtype, &wide, Dtype::kF32, 1);
+  return wide;
 }
 
 std::size_t differences(const View& matrix, const TinyModel::Tensor& stored) {
@@ -85,7 +88,7 @@ TEST_F(WeightsLoadTest, EveryStoredTypeLoadsAsEveryType) {
   std::set<std::string> hashes;
   for (const Dtype stored : {Dtype::kF32, Dtype::kF16, Dtype::kBf16}) {
     model_.write(path("model.safetensors"), stored);
-    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
       SCOPED_TRACE(fmt::format("{} as {}", name_of(stored), name_of(dtype)));
       const Weights weights = load(dtype);
       EXPECT_EQ(weights.dtype, dtype);
@@ -95,7 +98,21 @@ TEST_F(WeightsLoadTest, EveryStoredTypeLoadsAsEveryType) {
     }
   }
   EXPECT_EQ(hashes.size(), 3u) << "the hash is of what is stored, not of what it is loaded as";
-  expect_error([&] { load(Dtype::kF16); }, {"f16", "bf16 or f32"}, ExitCode::kUsage);
+  expect_error([&] { load(Dtype::kI32); }, {"i32", "bf16, f16 or f32"}, ExitCode::kUsage);
+}
+
+TEST_F(WeightsLoadTest, RefusesWhatHasNoPlaceInF16) {
+  auto& values = model_.tensors["model.layers.1.mlp.fc2.weight"].values;
+  values.back() = 65504;
+  model_.write(path("model.safetensors"), Dtype::kF32);
+  expect_same(load(Dtype::kF16), model_);
+  values.back() = -70000;
+  for (const Dtype stored : {Dtype::kF32, Dtype::kBf16}) {
+    model_.write(path("model.safetensors"), stored);
+    expect_error([&] { load(Dtype::kF16); },
+                 {"model.safetensors", "model.layers.1.mlp.fc2.weight", "65504", "bf16 or f32"},
+                 ExitCode::kUsage);
+  }
 }
 
 TEST_F(WeightsLoadTest, OddShapesBeyondOneBandAndTile) {
@@ -251,7 +268,7 @@ TEST(WeightsOfTransformers, Load) {
     SCOPED_TRACE(entry.path().string());
     const ModelSource source = find_model(entry.path().string());
     const Checkpoint checkpoint(source.directory);
-    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
       const Weights weights = load_weights(source, dtype);
       EXPECT_EQ(weights.layers.size(), static_cast<std::size_t>(source.config.layers));
       const auto& [file, tensor] = checkpoint.tensors().at("lm_head.weight");
