@@ -279,6 +279,11 @@ ExitCode compare(const Arguments& arguments) {
   save(trouble.has_value());
   print(comparison_table(comparison));
   if (trouble) throw *trouble;
+  for (const Side& side : comparison.sides) {
+    if (side.check->check.status != CheckStatus::kPass)
+      throw Error(ExitCode::kCheckFailed, fmt::format("{}: the logits are not those of the plain kernels: {}",
+                                                      side.name, side.check->check.detail));
+  }
   return ExitCode::kOk;
 }
 

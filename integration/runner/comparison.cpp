@@ -54,6 +54,15 @@ Json agreement_json(const Comparison& comparison, const Side& side) {
           {"mean_common_prefix", agreement.mean_common_prefix}};
 }
 
+Json to_json(const std::optional<SideCheck>& check) {
+  if (!check) return {};
+  return {{"passed", check->check.status == CheckStatus::kPass},
+          {"tokens", check->tokens},
+          {"error", number_json(check->check.error)},
+          {"tolerance", check->check.tolerance},
+          {"detail", check->check.detail}};
+}
+
 Json to_json(const Comparison& comparison, const Side& side) {
   Json generations = Json::array();
   for (const GenerationRecord& record : side.generations) generations.push_back(to_json(record));
@@ -64,6 +73,7 @@ Json to_json(const Comparison& comparison, const Side& side) {
           {"model_hash", side.model_hash},
           {"rotation", side.rotation},
           {"load_s", side.load_s},
+          {"check", to_json(side.check)},
           {"generations", generations},
           {"memory", side.memory},
           {"prefill_stages_s", stages_json(side.prefill_stages)},

@@ -10,6 +10,7 @@
 #include "integration/runner/combinations.hpp"
 #include "integration/runner/prompts.hpp"
 #include "integration/runner/record.hpp"
+#include "integration/runner/side_check.hpp"
 
 namespace trisect::runner {
 
@@ -45,6 +46,7 @@ struct Side {
   std::size_t decode_steps = 0;
   double weight_bytes_per_token = 0, kv_bytes_per_token = 0;
   std::optional<QualityRecord> quality{};
+  std::optional<SideCheck> check{};  ///< none before it was loaded
 
   bool has(std::string_view part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
 };

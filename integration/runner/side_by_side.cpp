@@ -1,6 +1,7 @@
 #include "integration/runner/side_by_side.hpp"
 
 #include <fstream>
+#include <map>
 #include <memory>
 
 #include "integration/runner/quality.hpp"
@@ -75,16 +76,36 @@ std::string decode_rate(const Side& side, int repetition) {
   return fmt::format("{:.1f}", seconds > 0 ? steps / seconds : 0);
 }
 
+/// Logits of the plain kernels, of each model among the sides: with its own vocabulary and the adapted one.
+using References = std::map<const Model*, CheckedLogits>;
+
+References references_for(const CompareSetup& setup) {
+  References references;
+  for (std::size_t i = 0; i < setup.sides.size(); ++i) {
+    const SideSetup& side = setup.sides[i];
+    if (references.contains(side.model)) continue;
+    fmt::print(stderr, "plain kernels: the logits that {} are checked with\n",
+               side.patch_tokenizer.empty() ? "all sides" : "sides with AdaptiVocab");
+    SideProcess plain(setup, i, "reference", Purpose::kReference);
+    references[side.model] = plain.logits(side.prompts->front());
+  }
+  return references;
+}
+
 /// A side that is loaded.
 struct Running {
   Side* side;
   std::unique_ptr<SideProcess> process;
 };
 
-Running start(const CompareSetup& setup, Comparison& comparison, std::size_t index) {
+Running start(const CompareSetup& setup, const References& references, Comparison& comparison,
+              std::size_t index) {
   Side& side = comparison.sides[index];
-  Running running{&side, std::make_unique<SideProcess>(setup, index, side.name, false)};
+  Running running{&side, std::make_unique<SideProcess>(setup, index, side.name, Purpose::kTimes)};
   record_load(*running.process, side);
+  const SideSetup& how = running.process->how();
+  side.check = judge(running.process->logits(how.prompts->front()), references.at(how.model),
+                     how.model->dtype, how.larosa.has_value());
   for (const Prompt& prompt : *running.process->how().prompts)
     running.process->generate(prompt, std::min(kWarmUpTokens, setup.sampling.max_new_tokens));
   return running;
@@ -115,14 +136,15 @@ void measure_group(const CompareSetup& setup, std::vector<Running>& group, const
 
 void measure_generations(const CompareSetup& setup, Comparison& comparison,
                          const std::function<void()>& after_repetition) {
+  const References references = references_for(setup);
   std::vector<Running> group;
-  group.push_back(start(setup, comparison, 0));
+  group.push_back(start(setup, references, comparison, 0));
   const BandwidthProbe probe;
   const std::size_t most = room(setup, *group.front().process);
   for (std::size_t next = 1; next < comparison.sides.size();) {
     group.erase(group.begin() + 1, group.end());
     const std::size_t end = std::min(comparison.sides.size(), next + most);
-    for (; next < end; ++next) group.push_back(start(setup, comparison, next));
+    for (; next < end; ++next) group.push_back(start(setup, references, comparison, next));
     std::vector<std::string_view> names;
     for (const Running& running : group) names.push_back(running.side->name);
     fmt::print(stderr, "in turn: {}\n", fmt::join(names, ", "));
@@ -134,7 +156,7 @@ void measure_quality(const CompareSetup& setup, const std::string& name, std::st
                      Comparison& comparison) {
   for (std::size_t i = 0; i < comparison.sides.size(); ++i) {
     Side& side = comparison.sides[i];
-    SideProcess process(setup, i, side.name, true);
+    SideProcess process(setup, i, side.name, Purpose::kQuality);
     const std::vector<phi2::TokenId> ids = process.tokenizer()->encode(text);
     fmt::print(stderr, "evaluating {} on {} tokens of {}\n", side.name, ids.size(), name);
     const nlohmann::json answer = process.evaluate(ids);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "integration/runner/comparison.hpp"
+#include "integration/runner/side_check.hpp"
 #include "integration/runner/worker.hpp"
 
 namespace trisect::runner {
@@ -38,10 +39,14 @@ struct CompareSetup {
 /// beside them.
 void let_teams_sleep();
 
+/// What a side is loaded for. For quality, prompts are as sparse as what follows, and the context is the
+/// model's. As a reference it has the side's vocabulary and nothing else switched on, and runs the plain
+/// kernels on the CPU.
+enum class Purpose { kTimes, kQuality, kReference };
+
 class SideProcess {
  public:
-  /// Loads the side. For quality, prompts are as sparse as what follows, and the context is the model's.
-  SideProcess(const CompareSetup& setup, std::size_t index, const std::string& name, bool for_quality);
+  SideProcess(const CompareSetup& setup, std::size_t index, const std::string& name, Purpose purpose);
 
   const nlohmann::json& loaded() const { return loaded_; }
   const SideSetup& how() const { return how_; }
@@ -49,6 +54,7 @@ class SideProcess {
 
   /// See worker.hpp.
   nlohmann::json generate(const Prompt& prompt, int max_new_tokens);
+  CheckedLogits logits(const Prompt& prompt);
   nlohmann::json evaluate(std::span<const std::int32_t> ids);
 
  private:

@@ -1,10 +1,13 @@
 // phi2 worker: the other end of WorkerProcess; not for people.
 #include "integration/runner/worker.hpp"
 
+#include <stdlib.h>
+
 #include <iostream>
 
 #include "integration/phi2/engine/divergence.hpp"
 #include "integration/phi2/engine/evaluate.hpp"
+#include "integration/phi2/engine/sequence.hpp"
 #include "integration/runner/commands.hpp"
 #include "integration/runner/record.hpp"
 #include "integration/runner/terminal.hpp"
@@ -13,22 +16,31 @@
 namespace trisect::runner {
 namespace {
 
+/// Of every op of a dense step.
+constexpr const char* kPlainKernels =
+    "dense/attention=ref,dense/embedding=ref,dense/gelu=ref,dense/gemm=ref,dense/gemv=ref,dense/"
+    "layernorm=ref,"
+    "dense/rope=ref,vattention/append=ref";
+
 class Worker {
  public:
   Json answer(const nlohmann::json& request) {
     const std::string what = request.at("do");
     if (what == "load") return load(request);
     if (what == "generate") return generate(request);
+    if (what == "logits") return logits(request);
     return evaluate(request);
   }
 
  private:
   Json load(const nlohmann::json& request) {
+    if (request.at("plain_kernels")) setenv("TRISECT_FORCE", kPlainKernels, 1);
     model_ = {.model = request.at("model"),
               .tokenizer = request.at("tokenizer"),
               .patch_tokenizer = request.at("patch_tokenizer"),
               .dtype = request.at("dtype"),
               .device = request.at("device"),
+              .cuda_graph = request.at("cuda_graph"),
               .threads = request.at("threads")};
     options_.context = request.at("context");
     options_.kv_cache = vattention::policy_from_name(request.at("kv_cache").get<std::string>());
@@ -70,6 +82,27 @@ class Worker {
             {"stages_s", measured.decode_stages},
             {"prefill_stages_s", measured.prefill_stages},
             {"memory", memory_json(*engine_, measured.kv)}};
+  }
+
+  Json logits(const nlohmann::json& request) {
+    const auto ids = request.at("ids").get<std::vector<std::int32_t>>();
+    const std::size_t prefilled = request.at("prefilled"), rows = ids.size() - prefilled + 1;
+    if (options_.larosa) {
+      phi2::LarosaOptions all = *options_.larosa;
+      all.sparsity_permille = 0;
+      engine_->set_larosa(all);
+    }
+    Buffer logits(Dtype::kF32, static_cast<std::int64_t>(rows), engine_->config().vocab);
+    phi2::Sequence sequence(*engine_, static_cast<int>(ids.size()));
+    for (std::size_t row = 0, at = 0; row < rows; ++row) {
+      const std::size_t count = row == 0 ? prefilled : 1;
+      sequence.step(std::span(ids).subspan(at, count),
+                    logits.view().rows_from(static_cast<std::int64_t>(row), 1));
+      at += count;
+    }
+    if (options_.larosa) engine_->set_larosa(*options_.larosa);
+    const float* const values = logits.as<float>();
+    return {{"logits", std::vector<float>(values, values + logits.bytes() / sizeof(float))}};
   }
 
   Json evaluate(const nlohmann::json& request) {

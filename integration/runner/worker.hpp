@@ -2,13 +2,16 @@
 // other, and a process's peak never falls. The worker obeys requests, one line of JSON each, and answers with
 // one line.
 //
-//   {"do": "load", "model", "dtype", "device", "threads", "context", "kv_cache", "rotations": FILE or "",
-//    "larosa": null | {"mode", "rotation", "sparsity_permille", "in_permille", "out_permille", "values",
-//    "prefill"}}
+//   {"do": "load", "model", "dtype", "device", "threads", "cuda_graph", "context", "kv_cache",
+//   "plain_kernels": the references
+//    alone, "rotations": FILE or "", "larosa": null | {"mode", "rotation", "sparsity_permille",
+//    "in_permille", "out_permille", "values", "prefill"}}
 //       {"load_s", "hash", "rotation", "variants", "peak_rss_bytes", "weight_bytes_per_token"}
 //   {"do": "generate", "ids", "forced", "max_new_tokens", "temperature", "top_p", "seed", "vocabulary",
 //   "end_of_text": id | null}
 //       {"ids", "prefill_s", "token_s", "stages_s", "prefill_stages_s", "memory"}
+//   {"do": "logits", "ids", "prefilled"}
+//       {"logits"}: of the last of the `prefilled` tokens and of each after it, decoded; LaRoSA drops nothing
 //   {"do": "evaluate", "ids"}
 //       {"tokens", "predicted", "nll", "kl_nats", "agreement"}; the last two beside the same model without
 //       LaRoSA, or null

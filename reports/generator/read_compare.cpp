@@ -52,6 +52,9 @@ Side read_side(const Json& json) {
   side.rotation = json.at("rotation");
   side.variants = json.at("variants").get<std::map<std::string, std::string>>();
   side.load_s = json.at("load_s").get<std::vector<double>>();
+  if (const Json check = json.value("check", Json()); !check.is_null())
+    side.check = SideCheck{check.at("passed"), check.at("tokens"), known_number(check.at("error")),
+                           check.at("tolerance")};
   for (const auto& entry : json.at("generations")) side.generations.push_back(read_generation(entry));
   if (const auto& memory = json.at("memory"); !memory.is_null()) {
     side.memory =

@@ -175,12 +175,21 @@ inline constexpr char kVattention[] = "vattention";
 inline constexpr char kAdaptivocab[] = "adaptivocab";
 
 /// One combination of optimisations.
+/// Logits of a prompt's first tokens, with nothing dropped, beside those of the plain kernels.
+struct SideCheck {
+  bool passed = false;
+  int tokens = 0;
+  std::optional<double> error;
+  double tolerance = 0;
+};
+
 struct Side {
   std::string name;
   std::vector<std::string> parts;  ///< kLarosa, a KV cache's name, kAdaptivocab; none for the baseline
   std::string description, rotation;
   std::map<std::string, std::string> variants;  ///< op -> variant that ran
   std::vector<double> load_s;
+  std::optional<SideCheck> check;  ///< of files that have one
   std::vector<Generation> generations;
   std::optional<Memory> memory;
   double weight_bytes_per_token = 0;

@@ -138,8 +138,26 @@ std::string agreement_cell(const Side& side) {
                      escape(side.agreement->with));
 }
 
+std::string check_cell(const Side& side) {
+  if (!side.check) return kNone;
+  const std::string error = side.check->error ? fmt::format("{:.2g}", *side.check->error) : "not finite";
+  return fmt::format("{}, {} of {:.2g}", side.check->passed ? "passed" : "**FAILED**", error,
+                     side.check->tolerance);
+}
+
+std::string check_text(const CompareRun& run) {
+  const auto& check = run.baseline().check;
+  if (!check) return "";
+  return fmt::format(
+      "Check: before it was timed, each side's logits of a prompt's first {} with nothing dropped, beside "
+      "those that the "
+      "plain kernels, which sum in double, give for the same weights: relative error, and what is allowed. ",
+      count(check->tokens, "token"));
+}
+
 std::string quality_table(const CompareRun& run) {
   Table table({{"tokens and quality", kLeft},
+               {"check", kLeft},
                {"tokens in"},
                {"tokens out"},
                {"characters out"},
@@ -153,14 +171,14 @@ std::string quality_table(const CompareRun& run) {
     const SideFigures own = figures_of(run, side).optimized;
     const Quality quality = side.quality.value_or(Quality{});
     if (side.quality) judged = &*side.quality;
-    table.add({escape(side.name), own.total ? fmt::format("{:.0f}", own.tokens_in) : kNone,
+    table.add({escape(side.name), check_cell(side), own.total ? fmt::format("{:.0f}", own.tokens_in) : kNone,
                own.total ? fmt::format("{:.0f}", own.tokens_out) : kNone,
                own.characters_out ? fmt::format("{:.0f}", *own.characters_out) : kNone,
                quality.bits_per_character ? fmt::format("{:.4f}", *quality.bits_per_character) : kNone,
                optional_number(quality.perplexity), optional_number(quality.kl_nats),
                quality.agreement ? percent(*quality.agreement) : kNone, agreement_cell(side)});
   }
-  std::string text = table.markdown();
+  std::string text = table.markdown() + check_text(run);
   if (judged == nullptr)
     return text + "Quality was not judged: these weights have never learned anything.\n\n";
   return text + fmt::format(

@@ -181,6 +181,9 @@ Warnings about_comparison(const CompareRun& run) {
   std::vector<std::string> noisy;
   double worst = 0;
   for (const Side& side : run.sides) {
+    if (side.check && !side.check->passed)
+      found.push_back(fmt::format("The {} side does not compute what its weights say: see its check.",
+                                  escape(side.name)));
     const SideFigures figures = figures_of(side, run.prompts.size());
     if (!figures.total) {
       found.push_back(fmt::format("The {} side finished no repetition.", escape(side.name)));

@@ -85,6 +85,11 @@ TEST_F(Phi2Compare, WhatIsKept) {
     EXPECT_EQ(side["decode_steps"], steps);
     EXPECT_GT(side["generations"][0]["stages_s"]["in_product"], 0);
   }
+  for (const nlohmann::json& side : json["sides"]) {
+    EXPECT_TRUE(side["check"]["passed"]) << side["check"];
+    EXPECT_EQ(side["check"]["tokens"], 6);
+    EXPECT_GT(side["check"]["error"], 0) << "the plain kernels are others than those that are timed";
+  }
   EXPECT_EQ(base["memory"]["rotations_bytes"], 0);
   EXPECT_GT(optimized["memory"]["rotations_bytes"], 0);
   EXPECT_EQ(base["generations"][0]["stages_s"]["select"], 0);
@@ -153,6 +158,8 @@ TEST_F(Phi2Compare, EveryCombinationOfGivenText) {
     EXPECT_EQ(side["quality"]["perplexity"].is_null(), has("adaptivocab")) << name;
     EXPECT_EQ(side["quality"]["kl_nats"].is_null(), !has("larosa")) << name;
     EXPECT_TRUE(side["agreement"].is_null()) << name << ": ids were given";
+    EXPECT_TRUE(side["check"]["passed"]) << name << side["check"];
+    EXPECT_EQ(side["check"]["tolerance"], has("larosa") ? 5e-2 : 2e-2) << name;
   }
   EXPECT_EQ(names.size(), 8);
   const auto bits = [&](std::size_t side) { return json["sides"][side]["quality"]["bits_per_character"]; };

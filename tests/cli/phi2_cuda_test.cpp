@@ -54,6 +54,48 @@ TEST_F(Phi2Cuda, GeneratesTheCpusIds) {
   }
 }
 
+/// Each side's logits are those of the CPU's plain kernels, and without LaRoSA its ids the CPU's own.
+TEST_F(Phi2Cuda, ComparesCombinations) {
+  const auto compare = [&](const Arguments& more) {
+    Arguments arguments{"compare",
+                        "--model",
+                        source("tests/fixtures/phi/head80_bf16"),
+                        "--prompt-tokens",
+                        "9",
+                        "--dtype",
+                        "f32",
+                        "--max-new-tokens",
+                        "4",
+                        "--repetitions",
+                        "1",
+                        "--larosa-sparsity",
+                        "0.4",
+                        "--larosa-rotation",
+                        "random",
+                        "--larosa-mode",
+                        "merged",
+                        "--kv-cache",
+                        "vattention",
+                        "--json",
+                        path("c.json")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished finished = phi2(arguments);
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    return read_json(path("c.json"))["sides"];
+  };
+  const nlohmann::json cpu = compare({}), cuda = compare({"--device", "cuda"}),
+                       launches = compare({"--device", "cuda", "--cuda-graph", "off", "--only", "all"});
+  ASSERT_EQ(cuda.size(), 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_TRUE(cuda[i]["check"]["passed"]) << cuda[i]["check"];
+    EXPECT_THAT(cuda[i]["variants"]["dense/gemv"].get<std::string>(), ::testing::StartsWith("cuda"));
+    EXPECT_EQ(cuda[i]["generations"][0]["ids"], cpu[i]["generations"][0]["ids"]) << cuda[i]["name"];
+  }
+  EXPECT_EQ(launches[1]["generations"][0]["ids"], cpu[3]["generations"][0]["ids"]);
+  EXPECT_GT(launches[1]["generations"][0]["stages_s"]["select"], 0)
+      << "operations that are launched one by one";
+}
+
 TEST_F(Phi2Cuda, WeightsThatDoNotFitAreRefusedWithBothSizes) {
   if (!cuda_facts().emulated) GTEST_SKIP() << "the memory of a device cannot be made smaller";
   const Finished finished = phi2({"generate", "--model", "synthetic:phi-mini", "--device", "cuda"},

@@ -165,6 +165,14 @@ TEST(WarningsTest, AboutComparisons) {
       ElementsAre(AllOf(HasSubstr("baseline side has 2 repetitions"), HasSubstr("fewer than three"))));
   EXPECT_THAT(after([](Results& r) { r.comparisons[0].sides[1].generations.clear(); }),
               ElementsAre(HasSubstr("larosa side finished no repetition")));
+  EXPECT_THAT(after([](Results& r) {
+                r.comparisons[0].sides[1].check = SideCheck{false, 6, 0.3, 0.05};
+              }),
+              ElementsAre(HasSubstr("larosa side does not compute")));
+  EXPECT_THAT(after([](Results& r) {
+                r.comparisons[0].sides[1].check = SideCheck{true, 6, 0.01, 0.05};
+              }),
+              IsEmpty());
   EXPECT_THAT(after([](Results& r) { r.comparisons[0].sides[0].generations[0].decode_s *= 2; }),
               ElementsAre(AllOf(HasSubstr("Noise"), HasSubstr("baseline"))));
 }
