@@ -104,8 +104,8 @@ Running start(const CompareSetup& setup, const References& references, Compariso
   Running running{&side, std::make_unique<SideProcess>(setup, index, side.name, Purpose::kTimes)};
   record_load(*running.process, side);
   const SideSetup& how = running.process->how();
-  side.check = judge(running.process->logits(how.prompts->front()), references.at(how.model),
-                     how.model->dtype, how.larosa.has_value());
+  side.check =
+      judge(running.process->logits(how.prompts->front()), references.at(how.model), how.model->dtype);
   for (const Prompt& prompt : *running.process->how().prompts)
     running.process->generate(prompt, std::min(kWarmUpTokens, setup.sampling.max_new_tokens));
   return running;

@@ -7,11 +7,6 @@ namespace {
 
 constexpr std::size_t kMostTokens = 6, kDecoded = 2;
 
-double tolerance_for(Dtype weights, bool larosa) {
-  if (weights == Dtype::kF32) return 1e-4;
-  return larosa ? 5e-2 : 2e-2;
-}
-
 View view_of(const CheckedLogits& logits) {
   const auto count = static_cast<std::int64_t>(logits.values.size());
   return View::of(logits.values.data(), logits.rows, count / std::max(1, logits.rows));
@@ -24,8 +19,8 @@ CheckedTokens tokens_to_check(std::size_t count) {
   return {tokens, std::max<std::size_t>(tokens, kDecoded + 1) - kDecoded};
 }
 
-SideCheck judge(const CheckedLogits& got, const CheckedLogits& plain, Dtype weights, bool larosa) {
-  return {got.tokens, check_close(view_of(got), view_of(plain), tolerance_for(weights, larosa))};
+SideCheck judge(const CheckedLogits& got, const CheckedLogits& plain, Dtype weights) {
+  return {got.tokens, check_close(view_of(got), view_of(plain), weights == Dtype::kF32 ? 1e-4 : 2e-2)};
 }
 
 }  // namespace trisect::runner

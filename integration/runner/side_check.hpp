@@ -10,8 +10,8 @@
 
 namespace trisect::runner {
 
-/// Logits of a prompt's first tokens, [rows][vocabulary]: of the block that is prefilled its last, then one for each
-/// decode step.
+/// Logits of a prompt's first tokens, [rows][vocabulary]: of the block that is prefilled its last, then one
+/// for each decode step.
 struct CheckedLogits {
   int tokens = 0, rows = 0;
   std::vector<float> values;
@@ -28,9 +28,8 @@ struct CheckedTokens {
 };
 CheckedTokens tokens_to_check(std::size_t count);
 
-/// `got` beside those of the plain kernels for the same weights, which sum in double. With LaRoSA `got` is with nothing
-/// dropped, and the weights were multiplied by rotations and rounded once more. Relative error over all logits: 1e-4
-/// in f32, 2e-2 in bf16 and f16, and 5e-2 with LaRoSA there.
-SideCheck judge(const CheckedLogits& got, const CheckedLogits& plain, Dtype weights, bool larosa);
+/// `got` beside those of the plain kernels for the same weights, which sum in double; with LaRoSA nothing is
+/// dropped. Relative error over all logits: 1e-4 in f32, 2e-2 in bf16 and f16.
+SideCheck judge(const CheckedLogits& got, const CheckedLogits& plain, Dtype weights);
 
 }  // namespace trisect::runner

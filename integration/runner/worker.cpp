@@ -20,7 +20,7 @@ namespace {
 constexpr const char* kPlainKernels =
     "dense/attention=ref,dense/embedding=ref,dense/gelu=ref,dense/gemm=ref,dense/gemv=ref,dense/"
     "layernorm=ref,"
-    "dense/rope=ref,vattention/append=ref";
+    "vattention/rope_append=ref";
 
 class Worker {
  public:

@@ -9,6 +9,7 @@
 #include "kernels/core/cuda/error.hpp"
 #include "kernels/core/cuda/stream.hpp"
 #include "kernels/dense/elementwise_cuda.hpp"
+#include "kernels/dense/gelu.cuh"
 #include "kernels/dense/row_product.cuh"
 
 namespace trisect::dense {
@@ -51,11 +52,9 @@ __global__ void __launch_bounds__(kThreads)
 
 __global__ void __launch_bounds__(kThreads)
     gelu_kernel(const float* x, std::int64_t x_stride, float* y, std::int64_t y_stride, int n) {
-  constexpr float kLinear = -1.5957691216f, kCubic = kLinear * 0.044715f;  // -2 sqrt(2 / pi)
   const int i = static_cast<int>(blockIdx.x * kThreads + threadIdx.x);
   if (i >= n) return;
-  const float v = x[blockIdx.y * x_stride + i];
-  y[blockIdx.y * y_stride + i] = v / (1 + expf(fminf(v * fmaf(v * v, kCubic, kLinear), 88.0f)));
+  y[blockIdx.y * y_stride + i] = gelu(x[blockIdx.y * x_stride + i]);
 }
 
 __global__ void __launch_bounds__(kThreads)

@@ -3,6 +3,7 @@
 
 #include <tuple>
 
+#include "kernels/larosa/gelu_topk.hpp"
 #include "kernels/larosa/layer.hpp"
 #include "kernels/larosa/rmsnorm.hpp"
 #include "kernels/larosa/rotate.hpp"
@@ -12,6 +13,6 @@
 
 namespace trisect::larosa {
 
-using Ops = std::tuple<Rmsnorm, Rotate, Topk, Scatter, SparseGemv, Layer>;
+using Ops = std::tuple<Rmsnorm, Rotate, Topk, GeluTopk, Scatter, SparseGemv, Layer>;
 
 }  // namespace trisect::larosa

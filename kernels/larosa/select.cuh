@@ -42,8 +42,9 @@ class BlockSelect {
     std::uint32_t digit, above;
   };
 
-  /// Every thread of the block calls everything here. x: one row of n entries, read once.
-  __device__ BlockSelect(const float* x, int n, Shared& shared)
+  /// Every thread of the block calls everything here. x: one row of n entries, each asked for once: x[i] is a float.
+  template <class Row>
+  __device__ BlockSelect(Row x, int n, Shared& shared)
       : shared_(shared),
         n_(n),
         items_((n + kThreads - 1) / kThreads),

@@ -2,13 +2,15 @@
 // with.
 //
 // Launch: one block a row, any number of rows. A row of up to 16384 entries is held in registers. cuda_radix:
-// 1024 threads with up to 16 entries each, read from memory once; 8.3 KB of shared memory. cub_block_sort:
+// 1024 threads with up to 16 entries each, read from memory once, through GELU for gelu_topk; 8.3 KB of shared memory. cub_block_sort:
 // 512 threads, for sorting 16 keys a thread takes more than the 64 registers that 1024 threads leave; shared
 // memory with opt-in, 4 bytes a key and CUB's counters.
 #include <cub/block/block_radix_sort.cuh>
 
 #include "kernels/core/cuda/error.hpp"
 #include "kernels/core/cuda/stream.hpp"
+#include "kernels/dense/gelu.cuh"
+#include "kernels/dense/gelu.hpp"
 #include "kernels/larosa/select.cuh"
 #include "kernels/larosa/topk_cuda.hpp"
 
@@ -37,11 +39,20 @@ __device__ void keep(Select& select, Threshold threshold, const Rows& rows) {
   });
 }
 
-template <int kItems>
+struct AsItIs {
+  const float* x;
+  __device__ float operator[](int i) const { return x[i]; }
+};
+struct AfterGelu {
+  const float* x;
+  __device__ float operator[](int i) const { return dense::gelu(x[i]); }
+};
+
+template <int kItems, class Row>
 __global__ void __launch_bounds__(kThreads) topk_radix_kernel(Rows rows) {
   using Select = BlockSelect<kThreads, kItems>;
   __shared__ typename Select::Shared shared;
-  Select select(rows.x + blockIdx.x * rows.x_stride, rows.n, shared);
+  Select select(Row{rows.x + blockIdx.x * rows.x_stride}, rows.n, shared);
   keep(select, select.find(rows.k), rows);
 }
 
@@ -100,21 +111,27 @@ void topk_cub_block_sort(const Topk::Problem& p, const Topk::Args& a) {
   p.n <= 8 * kSortThreads ? sort_rows<8>(rows, p.rows, stream) : sort_rows<32>(rows, p.rows, stream);
 }
 
-}  // namespace
-
-void topk_cuda_radix(const Topk::Problem& p, const Topk::Args& a) {
+template <class Row>
+void radix(const Topk::Problem& p, const Topk::Args& a) {
   const Rows rows = rows_of(p, a);
   if (rows.k == 0 || p.rows == 0) return;
   const cudaStream_t stream = cuda::current_stream().get();
   if (p.n <= 4 * kThreads) {
-    topk_radix_kernel<4><<<p.rows, kThreads, 0, stream>>>(rows);
+    topk_radix_kernel<4, Row><<<p.rows, kThreads, 0, stream>>>(rows);
   } else {
-    topk_radix_kernel<16><<<p.rows, kThreads, 0, stream>>>(rows);
+    topk_radix_kernel<16, Row><<<p.rows, kThreads, 0, stream>>>(rows);
   }
   TRISECT_CUDA_LAUNCHED(topk_radix_kernel);
 }
 
-namespace {
+void gelu_topk_two(const Topk::Problem& p, const Topk::Args& a) {
+  const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(p.rows) * static_cast<std::size_t>(p.n);
+  float* const after = reinterpret_cast<float*>(cuda::current_stream().scratch(bytes));
+  const View y = View::of(after, p.rows, p.n);
+  const dense::Gelu::Problem gelu{p.rows, p.n};
+  best_variant<dense::Gelu>(gelu, Device::kCuda).run(gelu, {a.x, y});
+  topk_cuda_radix(p, {y, a.index, a.value});
+}
 
 Availability fits_a_block(const Topk::Problem& p) {
   if (p.n > 16 * kThreads) return {fmt::format("holds rows of at most {} entries", 16 * kThreads)};
@@ -122,6 +139,16 @@ Availability fits_a_block(const Topk::Problem& p) {
 }
 
 }  // namespace
+
+void topk_cuda_radix(const Topk::Problem& p, const Topk::Args& a) { radix<AsItIs>(p, a); }
+
+std::span<const GeluTopk::Variant> gelu_topk_cuda_variants() {
+  static const GeluTopk::Variant table[] = {
+      {.name = "cuda_two", .device = Device::kCuda, .available = fits_a_block, .run = gelu_topk_two},
+      {.name = "cuda_fused", .device = Device::kCuda, .available = fits_a_block, .run = radix<AfterGelu>},
+  };
+  return table;
+}
 
 std::span<const Topk::Variant> topk_cuda_variants() {
   static const Topk::Variant table[] = {

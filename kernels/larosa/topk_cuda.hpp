@@ -1,11 +1,12 @@
 // Top-k on the GPU: what its files share. Args are device memory; work is queued on cuda::current_stream().
 #pragma once
 
-#include "kernels/larosa/topk.hpp"
+#include "kernels/larosa/gelu_topk.hpp"
 
 namespace trisect::larosa {
 
 std::span<const Topk::Variant> topk_cuda_variants();
+std::span<const GeluTopk::Variant> gelu_topk_cuda_variants();
 
 /// Rows of at most 16384 entries, one launch.
 void topk_cuda_radix(const Topk::Problem& problem, const Topk::Args& args);

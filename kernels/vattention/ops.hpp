@@ -7,9 +7,10 @@
 #include "kernels/vattention/decode_attention.hpp"
 #include "kernels/vattention/device_granules.hpp"
 #include "kernels/vattention/memory_cycle.hpp"
+#include "kernels/vattention/rope_append.hpp"
 
 namespace trisect::vattention {
 
-using Ops = std::tuple<Append, DecodeAttention, DeviceGranules, MemoryCycle>;
+using Ops = std::tuple<Append, RopeAppend, DecodeAttention, DeviceGranules, MemoryCycle>;
 
 }  // namespace trisect::vattention

@@ -5,8 +5,8 @@
 
 #include "kernels/dense/rope.hpp"
 #include "kernels/dense/sample.hpp"
-#include "kernels/vattention/append.hpp"
 #include "kernels/vattention/decode_attention.hpp"
+#include "kernels/vattention/rope_append.hpp"
 
 namespace trisect::phi2 {
 
@@ -120,20 +120,23 @@ void Forward::layer(int index, const Rows& rows, const dense::KvSpan& kv, const 
   const int n = rows.count(), hidden = config_.hidden;
   const View qkvh = qkvh_.view().rows_from(0, n);
   const View query = qkvh.columns(0, hidden), query_key = qkvh.columns(0, 2 * hidden);
-  const View key = qkvh.columns(hidden, hidden), value = qkvh.columns(2 * hidden, hidden);
+  const View value = qkvh.columns(2 * hidden, hidden);
   // Once values are in the cache their place is free: attention's output goes there, beside h, as the rows of
   // `out` lie.
   const View attention = value, attention_h = qkvh.columns(2 * hidden, hidden + config_.intermediate);
   const View slot = Rows::view(rows.slot), position = Rows::view(rows.position);
-  const dense::Rope::Problem rope{n, 2 * config_.heads, config_.head_dim, config_.rotary_dim,
-                                  config_.positions};
+  const vattention::RopeAppend::Problem place{n,
+                                              config_.positions,
+                                              config_.positions,
+                                              config_.heads,
+                                              config_.head_dim,
+                                              config_.rotary_dim,
+                                              kv.dtype};
 
   projection_.in(index, x, qkvh);
   clock_.time(Stage::kAttention, [&] {
-    best_variant<dense::Rope>(rope, device_).run(rope, {query_key, position, rope_table_.view()});
-    const vattention::Append::Problem append{
-        n, config_.positions, config_.positions, config_.heads, config_.head_dim, kv.dtype};
-    best_variant<vattention::Append>(append, device_).run(append, {key, value, slot, position, kv, {}, {}});
+    best_variant<vattention::RopeAppend>(place, device_)
+        .run(place, {query_key, value, slot, position, rope_table_.view(), kv, {}, {}});
     attend(rows, query, attention, kv);
   });
   projection_.out(index, attention_h, x);

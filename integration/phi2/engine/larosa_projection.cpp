@@ -6,10 +6,10 @@
 #include "integration/phi2/engine/panels.hpp"
 #include "kernels/dense/copy.hpp"
 #include "kernels/dense/row_kernel.hpp"
+#include "kernels/larosa/gelu_topk.hpp"
 #include "kernels/larosa/rmsnorm.hpp"
 #include "kernels/larosa/scatter.hpp"
 #include "kernels/larosa/sparse_gemv.hpp"
-#include "kernels/larosa/topk.hpp"
 
 namespace trisect::phi2 {
 namespace {
@@ -33,7 +33,7 @@ class LarosaProjection : public DenseProjection {
 
   void out(int index, const View& attention_h, const View& x) override {
     if (!selects()) return DenseProjection::out(index, attention_h, x);
-    gelu_h(attention_h);
+    if (!on_device()) gelu_h(attention_h);
     const LayerWeights& w = layer(index);
     const int hidden = weights_.config.hidden;
     const View attention = attention_h.columns(0, hidden);
@@ -42,10 +42,16 @@ class LarosaProjection : public DenseProjection {
     const Selection from_attention = room_for(attention, permille, 0);
     const Selection from_h = room_for(h, permille, static_cast<int>(from_attention.index.cols));
     clock_.time(Stage::kSelect, [&] {
-    // A single row is selected from by one thread.
-#pragma omp parallel for schedule(static, 1) if (x.rows == 1 && !on_device())
+      if (on_device()) {  // with GELU in the same launch
+        choose<larosa::GeluTopk>(h, permille, from_h);
+        choose<larosa::Topk>(attention, permille, from_attention);
+        return;
+      }
+      // A single row is selected from by one thread.
+#pragma omp parallel for schedule(static, 1) if (x.rows == 1)
       for (int i = 0; i < 2; ++i)
-        i == 0 ? choose(h, permille, from_h) : choose(attention, permille, from_attention);
+        i == 0 ? choose<larosa::Topk>(h, permille, from_h)
+               : choose<larosa::Topk>(attention, permille, from_attention);
     });
     if (!skips_rows(x)) {
       scatter(from_attention, attention);
@@ -109,14 +115,15 @@ class LarosaProjection : public DenseProjection {
             value_.view().rows_from(0, x.rows).columns(first, k)};
   }
 
+  template <class Op>
   void choose(const View& x, int permille, const Selection& to) const {
-    const larosa::Topk::Problem problem{static_cast<int>(x.rows), static_cast<int>(x.cols), permille};
-    best_variant<larosa::Topk>(problem, weights_.device).run(problem, {x, to.index, to.value});
+    const typename Op::Problem problem{static_cast<int>(x.rows), static_cast<int>(x.cols), permille};
+    best_variant<Op>(problem, weights_.device).run(problem, {x, to.index, to.value});
   }
 
   Selection select(const View& x, int permille) {
     const Selection selection = room_for(x, permille, 0);
-    clock_.time(Stage::kSelect, [&] { choose(x, permille, selection); });
+    clock_.time(Stage::kSelect, [&] { choose<larosa::Topk>(x, permille, selection); });
     return selection;
   }
 
