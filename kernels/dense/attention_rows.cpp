@@ -118,7 +118,8 @@ void attend_rows(const Attention::Problem& problem, const Attention::Args& args,
   while (first < last) {
     const Pass pass(problem, args, first, last);
     thread_local Scratch scratch;
-    const std::int64_t of_partials = pass.blocks() * (2 * pass.heads() + pass.width()),
+    // For the most there can be: a sequence that grows would make it grow in the middle of decoding.
+    const std::int64_t of_partials = std::max(pass.blocks(), kMostBlocks) * (2 * pass.heads() + pass.width()),
                        of_thread = pass.heads() * kBlockKeys + pass.width();
     float* floats = scratch.reserve<float>(of_partials + thread_count() * of_thread);
     const Partials partials{floats, pass.heads(), pass.width()};

@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <omp.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 #include "kernels/core/buffer.hpp"
@@ -247,6 +249,34 @@ TEST(AttentionCpuRows, GivesARowTheSameBitsInAnyCompanyAndTeam) {
   const Check check = check_equal(alone.view(), among_others.view().rows_from(199, 1));
   EXPECT_EQ(check.status, CheckStatus::kPass) << check.detail;
 }
+
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // whose own memory faults
+TEST(AttentionCpuRows, TakesNoMoreMemoryWhenSequencesGrow) {
+  const Cache cache(Dtype::kBf16);
+  const Buffer q(Dtype::kF32, 60, Cache::kWidth), out(Dtype::kF32, 60, Cache::kWidth);
+  fill_normal(q.view(), 1, 1);
+  const auto faults = [&](const Rows& rows) {
+    const int count = static_cast<int>(rows.slot.size());
+    rusage before{}, after{};
+    getrusage(RUSAGE_THREAD, &before);
+    attention_cpu_rows(
+        {count, 1, 1, Cache::kHeads, Cache::kHead, Dtype::kBf16},
+        {q.view().rows_from(0, count), View::of(rows.slot.data(), 1, count),
+         View::of(rows.position.data(), 1, count), out.view().rows_from(0, count), cache.span()});
+    getrusage(RUSAGE_THREAD, &after);
+    return after.ru_minflt - before.ru_minflt;
+  };
+  Rows few, many;
+  few.add(0, 3, 3);
+  many.add(0, 230, 289);
+  std::thread([&] {  // with scratch of its own
+    omp_set_num_threads(1);
+    faults(few);
+    EXPECT_LT(faults(many), 8) << "the sums of 240 blocks are 58 pages";
+  })
+      .join();
+}
+#endif
 
 TEST(AttentionRef, IsTheFormula) {
   const float q[] = {1, 2}, k[] = {0, 0, std::log(3.0f) * std::sqrt(2.0f), 0, 9, 9}, v[] = {4, 8, 0, 4, 9, 9};
