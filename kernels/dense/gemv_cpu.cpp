@@ -3,6 +3,7 @@
 #include "kernels/core/cpu.hpp"
 #include "kernels/dense/gemv.hpp"
 #include "kernels/dense/onednn.hpp"
+#include "kernels/dense/panel_kernel.hpp"
 #include "kernels/dense/row_kernel.hpp"
 #include "kernels/dense/row_product_cuda.hpp"
 
@@ -26,6 +27,10 @@ void onednn_plain(const Gemv::Problem&, const Gemv::Args& args) {
 
 void onednn_packed(const Gemv::Problem&, const Gemv::Args& args) {
   onednn_product_packed({args.x, args.w, args.bias, args.y, args.accumulate}, args.prepared.get());
+}
+
+void in_panels(const Gemv::Problem&, const Gemv::Args& args) {
+  panel_product(args.x, args.prepared.get(), args.bias, args.y, args.accumulate);
 }
 
 Availability onednn_runs(const Gemv::Problem& problem) { return onednn_supports(problem.dtype); }
@@ -82,6 +87,10 @@ std::span<const Gemv::Variant> Gemv::variants() {
        .available = onednn_runs,
        .run = onednn_packed,
        .prepare = [](const Problem&, const Args& args) { return onednn_pack(args.w, 1); }},
+      {.name = "cpu_panels",
+       .available = [](const Problem& p) { return row_product_bf16_runs(p.dtype); },
+       .run = in_panels,
+       .prepare = [](const Problem&, const Args& args) { return pack_panels(args.w); }},
       {.name = "cpu_fma", .run = all_rows<row_product_fma>},
       {.name = "cpu_bf16",
        .available = [](const Problem& p) { return row_product_bf16_runs(p.dtype); },
