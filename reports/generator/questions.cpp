@@ -183,6 +183,7 @@ std::string answer_why_more_tokens(const Results& results) {
 std::string questions_section(const Results& results, const std::vector<Layer>& layers) {
   const std::pair<const char*, std::string> all[] = {
       {"Does LaRoSA pay on this CPU, from which sparsity, at what quality?", answer_larosa(results, layers)},
+      {"How good is the dense model that LaRoSA is compared with?", answer_dense(results)},
       {"What would bound it on an H100?", answer_h100(results, layers)},
       {"What does vAttention save against each KV cache, and cost in time?", answer_vattention(results)},
       {"What does AdaptiVocab save, and at what quality?", answer_adaptivocab(results)},

@@ -12,6 +12,8 @@ namespace trisect::report {
 
 /// Does LaRoSA pay here, from which sparsity, at what quality.
 std::string answer_larosa(const Results& results, const std::vector<Layer>& layers);
+/// How good the dense products are that it is compared with, beside those with layouts of their own.
+std::string answer_dense(const Results& results);
 /// What would bound it on an H100: a model from bytes, the data sheet's bandwidth and launches, in columns of
 /// its own.
 std::string answer_h100(const Results& results, const std::vector<Layer>& layers);

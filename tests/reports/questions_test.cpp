@@ -54,6 +54,26 @@ VocabularyRun vocabulary() {
   return run;
 }
 
+Row gemv(const std::string& variant, double time_us) {
+  Row row = testing::row("dense/gemv", variant, {{"in", 2560}, {"out", 17920}}, time_us);
+  row.group = "dense/gemv/bf16/in:2560/out:17920";
+  row.dtype = "bf16";
+  row.weights = "cold";
+  return row;
+}
+
+TEST(QuestionsTest, HowGoodTheDenseModelIs) {
+  const std::vector<Row> rows{gemv("ref", 5000), gemv("onednn_packed", 1500), gemv("cpu_panels", 800),
+                              gemv("cpu_fma", 1100), gemv("cpu_bf16", 1000)};
+  EXPECT_THAT(answer_dense(testing::results_of(rows)),
+              AllOf(HasSubstr("takes 80.0 % of the rows' time"), HasSubstr("speed-up by 1.25"),
+                    HasSubstr("2560→17920"), HasSubstr("`cpu_panels`"), HasSubstr("`cpu_bf16`"),
+                    Not(HasSubstr("ref"))));
+  EXPECT_EQ(answer_dense(testing::results_of({rows[0], rows[3], rows[4]})), "")
+      << "nothing has a layout of its own";
+  EXPECT_EQ(answer_dense({}), "");
+}
+
 TEST(QuestionsTest, WhetherLarosaPays) {
   const Results results = with_sweep();
   const std::string answer = answer_larosa(results, layers_of(results));
@@ -149,8 +169,7 @@ TEST(QuestionsTest, WhatTheyBringTogether) {
   Results results;
   results.comparisons = {testing::quiet_compare()};
   const std::string answer = answer_together(results);
-  EXPECT_THAT(answer, AllOf(HasSubstr("| tiny "), HasSubstr("1.00× (1.00–1.00)"),
-                            HasSubstr("| larosa ")));
+  EXPECT_THAT(answer, AllOf(HasSubstr("| tiny "), HasSubstr("1.00× (1.00–1.00)"), HasSubstr("| larosa ")));
   results.comparisons[0].sides.resize(1);
   EXPECT_EQ(answer_together(results), "") << "a baseline alone";
   EXPECT_EQ(answer_together({}), "");
