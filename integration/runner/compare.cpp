@@ -1,19 +1,21 @@
 // phi2 compare: the baseline and every combination of optimisations on the same prompts.
-#include <stdlib.h>
+#include <sched.h>
+#include <strings.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "integration/phi2/model/content_hash.hpp"
 #include "integration/phi2/model/mapped_file.hpp"
 #include "integration/phi2/model/overlay.hpp"
-#include "integration/phi2/model/patch_weights.hpp"
 #include "integration/runner/commands.hpp"
 #include "integration/runner/files.hpp"
-#include "integration/runner/rotations.hpp"
 #include "integration/runner/side_by_side.hpp"
+#include "integration/runner/temporary_directory.hpp"
 #include "integration/runner/terminal.hpp"
+#include "integration/runner/vocabularies.hpp"
 #include "kernels/core/environment.hpp"
 #include "kernels/core/interrupt.hpp"
 #include "kernels/core/threads.hpp"
@@ -34,24 +36,6 @@ struct Arguments {
   std::string text;
   int text_tokens = 4096;
   std::string out, json;
-};
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() : path_((fs::temp_directory_path() / "trisect-XXXXXX").string()) {
-    if (mkdtemp(path_.data()) == nullptr)
-      environment_error("cannot make {}: {}", path_, std::strerror(errno));
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  fs::path operator/(const char* name) const { return fs::path(path_) / name; }
-
- private:
-  std::string path_;
 };
 
 cpu_set_t allowed_processors() {
@@ -78,14 +62,6 @@ void read_into_page_cache(const phi2::ModelSource& source) {
   read_into_page_cache(source.directory);
 }
 
-/// A model with the sides that have its vocabulary.
-struct Vocabulary {
-  Model model;
-  std::vector<Prompt> prompts;
-  std::string rotation_file{};  ///< "" for rotations that need no text
-  std::string rotation_name{};  ///< "" for the file's
-};
-
 fs::path result_path(const Arguments& arguments) {
   if (arguments.out.empty()) return arguments.json;
   std::error_code error;
@@ -103,9 +79,6 @@ fs::path quality_text(const Arguments& arguments, const Model& model) {
   if (model.source.synthetic() || !model.tokenizer) return "";
   return find_text(arguments.model.patch_tokenizer.empty() ? "general.txt" : "domain.txt");
 }
-
-/// "" for a base tokenizer's vocabulary.
-std::string patch_hash(const Model& model) { return model.patch ? phi2::hash_of(*model.patch) : ""; }
 
 void refuse_spinning_teams() {
   const char* policy = std::getenv("OMP_WAIT_POLICY");
@@ -144,33 +117,6 @@ std::string describe(const Combination& combination, const Arguments& arguments,
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
-/// The model's own vocabulary and, if asked for, the adapted one.
-std::vector<Vocabulary> vocabularies_of(const Arguments& arguments, const Combination& asked) {
-  ModelOptions options = arguments.model;
-  options.patch_tokenizer.clear();
-  PromptOptions prompts = arguments.prompts;
-  std::vector<Vocabulary> vocabularies;
-  for (const bool adapted : {false, true}) {
-    if (adapted && !asked.vocabulary) break;
-    Model model = find_model(adapted ? arguments.model : options);
-    if (prompts.file.empty() && prompts.random_tokens == 0 && prompts.decode_text.empty() && model.tokenizer)
-      prompts.file = find_questions();
-    std::vector<Prompt> read = read_prompts(prompts, model, arguments.sampling.params.seed);
-    vocabularies.push_back({std::move(model),
-                            std::move(read),
-                            adapted ? arguments.adapted_rotations : arguments.larosa.file,
-                            {}});
-  }
-  if (asked.vocabulary && arguments.prompts.random_tokens > 0) {
-    usage_error(
-        "--prompt-tokens: random ids are no text that two vocabularies could share: add --prompts FILE");
-  }
-  if (asked.vocabulary && patch_hash(vocabularies[0].model) == patch_hash(vocabularies[1].model))
-    usage_error("--patch-tokenizer {}: {} has that vocabulary already", arguments.model.patch_tokenizer,
-                arguments.model.model);
-  return vocabularies;
-}
-
 /// Tokens that every side's KV cache has room for. A static one is made for the longest sequence that may
 /// come, and that is what another is compared with.
 int context_of(const Arguments& arguments, const Combination& asked,
@@ -193,17 +139,6 @@ Json forced_json(const PromptOptions& prompts) {
           {"characters", prompts.passage_characters}};
 }
 
-/// Calibrates where no file has the rotations, here, and hands them on in a file, so that no side's memory
-/// knows of it.
-void find_rotations(const fs::path& file, const phi2::LarosaOptions& larosa, Vocabulary& vocabulary) {
-  if (rotations_need_no_text(vocabulary.model, larosa, vocabulary.rotation_file)) return;
-  const phi2::Rotations rotations =
-      calibrate_by_default(vocabulary.model, load_weights(vocabulary.model), larosa);
-  phi2::save_rotations(file, rotations);
-  vocabulary.rotation_file = file;
-  vocabulary.rotation_name = default_origin(rotations);
-}
-
 ExitCode compare(const Arguments& arguments) {
   Comparison comparison;
   comparison.started_utc = utc_now();
@@ -219,7 +154,10 @@ ExitCode compare(const Arguments& arguments) {
   dense::validate(arguments.sampling.params);
   refuse_spinning_teams();
   const ResultFile file(result_path(arguments));
-  std::vector<Vocabulary> vocabularies = vocabularies_of(arguments, asked);
+  std::vector<Vocabulary> vocabularies =
+      vocabularies_of(arguments.model, arguments.prompts, arguments.sampling);
+  vocabularies.front().rotation_file = arguments.larosa.file;
+  if (asked.vocabulary) vocabularies.back().rotation_file = arguments.adapted_rotations;
   const Model& model = vocabularies.front().model;
   CompareSetup setup{.options = arguments.model,
                      .sampling = arguments.sampling,
