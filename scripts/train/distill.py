@@ -9,7 +9,7 @@ teacher had. The base token with which its next token begins is therefore someth
 own, the student's the sum over all tokens that begin with it. How a group goes on stays with the text itself.
 
 FILE (safetensors): `ids` int16 and `probabilities` f16, both [base tokens of TEXT, kept], for each token the teacher's most likely ones at
-its place, falling; `text` int32, the tokens themselves. All others are one rest. Windows overlap by a quarter, so that every place but
+its place, falling; `text` int32, the tokens themselves. All others are one rest. Windows overlap by an eighth, so that every place but
 those of the first window has at least that much before it.
 """
 import argparse, pathlib
@@ -43,14 +43,15 @@ class Teacher:
 @torch.no_grad()
 def distributions(net, ids, kept, width, device):
     out_ids, out_p = torch.zeros(len(ids), kept, dtype=torch.int16), torch.zeros(len(ids), kept, dtype=torch.float16)
-    step = width - width // 4
-    for begin in range(0, max(1, len(ids) - width // 4), step):
+    again = width // 8
+    for begin in range(0, max(1, len(ids) - again), width - again):
         window = torch.tensor(ids[begin:begin + width + 1])         # the last one is predicted only
         with torch.autocast(device, dtype=torch.bfloat16):
             logits = net(window[None, :-1].to(device), use_cache=False).logits[0]
-        p, best = logits.float().softmax(1).topk(kept)
-        new = 0 if begin == 0 else width // 4 - 1
-        out_ids[begin + 1 + new:begin + len(window)], out_p[begin + 1 + new:begin + len(window)] = best[new:].cpu(), p[new:].cpu()
+        new = 0 if begin == 0 else again
+        p, best = logits[new:].float().softmax(1).topk(kept)
+        to = slice(begin + 1 + new, begin + len(window))
+        out_ids[to], out_p[to] = best.cpu(), p.cpu()
     return out_ids, out_p
 
 
