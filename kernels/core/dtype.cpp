@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/core/error.hpp"
+#include "kernels/core/widen.hpp"
 
 namespace trisect {
 namespace {
@@ -77,7 +78,9 @@ void convert(const void* src, Dtype from, void* dst, Dtype to, std::size_t n) {
   switch (from) {
     case Dtype::kF32: return convert_from<float>(src, dst, to, n);
     case Dtype::kBf16: return convert_from<bf16>(src, dst, to, n);
-    case Dtype::kF16: return convert_from<f16>(src, dst, to, n);
+    case Dtype::kF16:
+      if (to == Dtype::kF32) return widen(static_cast<const f16*>(src), static_cast<float*>(dst), n);
+      return convert_from<f16>(src, dst, to, n);
     case Dtype::kI32: usage_error("convert: i32 is not a floating type");
   }
 }

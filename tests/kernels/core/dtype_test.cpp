@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "kernels/core/error.hpp"
+#include "tests/kernels/machines.hpp"
 
 namespace trisect {
 namespace {
@@ -24,8 +26,8 @@ TEST(Bf16, WidensExactlyAndNarrowsBack) {
 }
 
 TEST(Bf16, RoundsToNearestEven) {
-  EXPECT_EQ(to_bf16(1.0f + 0x1p-8f).bits, to_bf16(1.0f).bits);          // halfway: to the even one below
-  EXPECT_EQ(to_f32(to_bf16(1.0f + 0x3p-8f)), 1.0f + 0x1p-6f);           // halfway: to the even one above
+  EXPECT_EQ(to_bf16(1.0f + 0x1p-8f).bits, to_bf16(1.0f).bits);  // halfway: to the even one below
+  EXPECT_EQ(to_f32(to_bf16(1.0f + 0x3p-8f)), 1.0f + 0x1p-6f);   // halfway: to the even one above
   EXPECT_EQ(to_f32(to_bf16(1.0f + 0x1p-8f + 0x1p-20f)), 1.0f + 0x1p-7f);
   EXPECT_EQ(to_f32(to_bf16(std::numeric_limits<float>::max())), std::numeric_limits<float>::infinity());
 }
@@ -57,8 +59,8 @@ TEST(F16, RoundsToNearestEven) {
   EXPECT_EQ(f16_value(to_f16(2051.0f).bits), 2052);
   EXPECT_EQ(f16_value(to_f16(65519.0f).bits), 65504);
   EXPECT_EQ(f16_value(to_f16(65520.0f).bits), std::numeric_limits<double>::infinity());
-  EXPECT_EQ(f16_value(to_f16(0x1p-25f).bits), 0);           // halfway to the smallest denormal
-  EXPECT_EQ(f16_value(to_f16(0x3p-25f).bits), 0x1p-23);     // halfway between the first two
+  EXPECT_EQ(f16_value(to_f16(0x1p-25f).bits), 0);        // halfway to the smallest denormal
+  EXPECT_EQ(f16_value(to_f16(0x3p-25f).bits), 0x1p-23);  // halfway between the first two
 }
 
 TEST(Convert, GoesBetweenAllFloatingTypes) {
@@ -71,6 +73,25 @@ TEST(Convert, GoesBetweenAllFloatingTypes) {
       convert(a.data(), from, b.data(), to, values.size());
       convert(b.data(), to, back.data(), Dtype::kF32, values.size());
       EXPECT_EQ(back, values);
+    }
+  }
+}
+
+/// Whole vectors and what is left over, on every instruction set.
+TEST(Convert, WidensEveryHalf) {
+  std::vector<f16> halves;
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) halves.push_back({static_cast<std::uint16_t>(bits)});
+  halves.resize(halves.size() + 13, f16{1});
+  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    const testing::WithoutBetterThan fewer(target);
+    std::vector<float> wide(halves.size());
+    convert(halves.data(), Dtype::kF16, wide.data(), Dtype::kF32, halves.size());
+    for (std::size_t i = 0; i < halves.size(); ++i) {
+      const float want = to_f32(halves[i]);
+      const bool same = std::isnan(want)
+                            ? std::isnan(wide[i])
+                            : std::bit_cast<std::uint32_t>(wide[i]) == std::bit_cast<std::uint32_t>(want);
+      ASSERT_TRUE(same) << hwy::TargetName(target) << " " << halves[i].bits << ": " << wide[i];
     }
   }
 }
