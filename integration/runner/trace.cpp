@@ -234,7 +234,9 @@ void add_trace(CLI::App& program, ExitCode& exit_code) {
                   "small (the system's pages; on a GPU the least it has) or huge (2 MiB)")
       ->check(CLI::IsMember({"small", "huge"}))
       ->capture_default_str();
-  command.add_option("--kv-ahead", arguments->ahead, "Tokens that vattention commits ahead of a sequence")
+  command
+      .add_option("--kv-ahead", arguments->ahead,
+                  "Tokens that vattention commits ahead of a sequence, by whole runs of 16")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command.add_option("--seed", arguments->seed, "Of the prompts' random tokens")->capture_default_str();
