@@ -11,6 +11,8 @@
 namespace trisect::vattention {
 namespace {
 
+constexpr int kMostThreads = 256;
+
 struct Rows {
   float* query_key;
   const float* values;
@@ -23,7 +25,7 @@ struct Rows {
 };
 
 template <class T>
-__global__ void rope_append_kernel(Rows rows) {
+__global__ void __launch_bounds__(kMostThreads) rope_append_kernel(Rows rows) {
   const int i = static_cast<int>(threadIdx.x), row = static_cast<int>(blockIdx.y);
   if (i >= rows.head_dim) return;
   const int head = static_cast<int>(blockIdx.x) * rows.head_dim, at = rows.position[row];
@@ -82,7 +84,7 @@ void rope_append_fused(const RopeAppend::Problem& p, const RopeAppend::Args& a) 
 }
 
 Availability fits_a_block(const RopeAppend::Problem& p) {
-  if (p.head_dim > 1024) return {"takes heads of at most 1024 elements"};
+  if (p.head_dim > kMostThreads) return {fmt::format("takes heads of at most {} elements", kMostThreads)};
   return on_cuda(p);
 }
 
