@@ -56,12 +56,17 @@ std::string answer_dense(const Results& results) {
     own_ns += own->time_ns->median;
   }
   if (table.empty()) return "";
+  const std::string lost =
+      own_ns < rows_ns ? fmt::format(
+                             "divide LaRoSA's speed-up by {} for a dense model that had nothing else to do "
+                             "with its weights",
+                             number(rows_ns / own_ns))
+                       : "rows cost a dense model nothing in this run";
   return fmt::format(
              "LaRoSA skips rows of weights, so the dense model that it is compared with keeps them in rows, "
              "too. Layouts of their own cannot skip anything and are a second copy here; the best of them "
-             "takes {} of the rows' time over these products: divide LaRoSA's speed-up by {} for a dense "
-             "model that had nothing else to do with its weights.\n\n",
-             percent(own_ns / rows_ns), number(std::max(1.0, rows_ns / own_ns))) +
+             "takes {} of the rows' time over these products: {}.\n\n",
+             percent(own_ns / rows_ns), lost) +
          table.markdown() + "\n";
 }
 

@@ -149,10 +149,10 @@ std::string check_text(const CompareRun& run) {
   const auto& check = run.baseline().check;
   if (!check) return "";
   return fmt::format(
-      "Check: before it was timed, each side's logits of a prompt's first {} with nothing dropped, beside "
-      "those that the "
-      "plain kernels, which sum in double, give for the same weights: relative error, and what is allowed. ",
-      count(check->tokens, "token"));
+      "Check: before it was timed, each side's logits of a prompt's first tokens ({} of the baseline's) with "
+      "nothing dropped, beside those that the plain kernels, which sum in double, give for the same weights: "
+      "relative error, and what is allowed. ",
+      check->tokens);
 }
 
 std::string quality_table(const CompareRun& run) {

@@ -184,10 +184,15 @@ Finding longer_load(const WhyFacts& facts) {
                                  seconds(optimized.load->median), seconds(base.load->median),
                                  optimized.load->samples < 3 ? ", measured too seldom to be sure" : "",
                                  facts.larosa() ? ": rotations are read, and worked into the weights" : "");
-  const bool faster = facts.figures.decode && facts.figures.decode->verdict == Verdict::kFaster;
-  if (!faster) return text + " Decoding does not earn it back.";
-  return text + fmt::format(" Decoding earns it back after {:.0f} tokens.",
-                            std::ceil(longer / (1 / *base.decode_rate() - 1 / *optimized.decode_rate())));
+  // Tokens of two vocabularies are not the same work; characters are.
+  const bool by_text = facts.vocabulary() && base.character_rate() && optimized.character_rate();
+  const auto& faster = by_text ? facts.figures.speed : facts.figures.decode;
+  if (!faster || faster->verdict != Verdict::kFaster) return text + " Decoding does not earn it back.";
+  const double was = by_text ? *base.character_rate() : *base.decode_rate();
+  const double now = by_text ? *optimized.character_rate() : *optimized.decode_rate();
+  if (now <= was) return text;
+  return text + fmt::format(" Decoding earns it back after {:.0f} {}.",
+                            std::ceil(longer / (1 / was - 1 / now)), by_text ? "characters" : "tokens");
 }
 
 Finding larger_layers(const WhyFacts& facts) {

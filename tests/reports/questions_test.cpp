@@ -69,6 +69,8 @@ TEST(QuestionsTest, HowGoodTheDenseModelIs) {
               AllOf(HasSubstr("takes 80.0 % of the rows' time"), HasSubstr("speed-up by 1.25"),
                     HasSubstr("2560→17920"), HasSubstr("`cpu_panels`"), HasSubstr("`cpu_bf16`"),
                     Not(HasSubstr("ref"))));
+  EXPECT_THAT(answer_dense(testing::results_of({rows[1], rows[4]})),
+              HasSubstr("rows cost a dense model nothing"));
   EXPECT_EQ(answer_dense(testing::results_of({rows[0], rows[3], rows[4]})), "")
       << "nothing has a layout of its own";
   EXPECT_EQ(answer_dense({}), "");

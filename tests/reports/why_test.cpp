@@ -241,6 +241,18 @@ TEST_F(WhyTest, LongerLoad) {
   EXPECT_EQ(apply(why::longer_load), std::nullopt);
 }
 
+/// A step is no shorter, but there are fewer of them.
+TEST_F(WhyTest, LongerLoadIsEarnedBackByCharactersWhereVocabulariesDiffer) {
+  run.sides[1].parts = {kAdaptivocab};
+  repeat(run.sides[0], 40);
+  repeat(run.sides[1], 80);
+  run.sides[1].load_s = {2, 2, 2};
+  // 1 s over 11 ms / 40 less 11 ms / 80.
+  EXPECT_THAT(apply(why::longer_load), Optional(HasSubstr("after 7273 characters")));
+  repeat(run.sides[1], 40);
+  EXPECT_THAT(apply(why::longer_load), Optional(HasSubstr("does not earn")));
+}
+
 TEST_F(WhyTest, LargerLayers) {
   EXPECT_EQ(apply(why::larger_layers), std::nullopt);
   results = testing::results_of(
