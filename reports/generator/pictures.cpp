@@ -170,10 +170,12 @@ Picture generation_picture(const CompareRun& run, int number, const std::string&
     names.push_back(fmt::format("{} {}", gnuplot_text(sides[s]->name), s));
   const std::string settings = fmt::format(
       "set title {}\nset xlabel 'time of one decode step, ms'\nset ytics ({}) scale 0\n"
-      "unset grid\nset grid xtics linecolor rgb '#dddddd'\nset xrange [0:{:.6g}]\nset yrange [-0.5:{:g}]\n{}",
+      "unset grid\nset grid xtics linecolor rgb '#dddddd'\nset xrange [0:{:.6g}]\nset yrange [-0.5:{:g}]\n"
+      // Long names push the plot to the right: the key has the picture's width, not the plot's.
+      "set tmargin 6\nset key at screen 0.5,screen 0.99 center top horizontal Left reverse samplen 3\n",
       gnuplot_text(run.model.name + ": stages of a decode step"), fmt::join(names, ", "),
       std::max(*std::max_element(low.begin(), low.end()), 1e-6) * 1.05,
-      static_cast<double>(sides.size()) - 0.5, kKeyAbove);
+      static_cast<double>(sides.size()) - 0.5);
   return {fmt::format("{}-generation-{}.svg", file_prefix, number),
           "Stacked bars: the stages of one decode step of every side of the comparison, in milliseconds",
           plot.script(200 + 40 * static_cast<int>(sides.size()), settings)};
