@@ -23,12 +23,6 @@ StageSeconds difference(const StageSeconds& later, const StageSeconds& earlier) 
   return result;
 }
 
-const VariantOf<dense::Gemm::Problem, dense::Gemm::Args>& packed_gemm() {
-  const auto variants = dense::Gemm::variants();
-  return *std::find_if(variants.begin(), variants.end(),
-                       [](const auto& v) { return v.name == "onednn_packed"; });
-}
-
 }  // namespace
 
 MeasuredGeneration generate_measured(phi2::Engine& engine, std::span<const std::int32_t> prompt,
@@ -90,7 +84,7 @@ double packed_gemm_flops(const phi2::Engine& engine, int rows) {
   const phi2::LayerWeights& layer = engine.weights().layers.front();
   const View& w = layer.qkvh.bytes() > layer.out.bytes() ? layer.qkvh : layer.out;
   const dense::Gemm::Problem problem{rows, static_cast<int>(w.rows), static_cast<int>(w.cols), w.dtype};
-  const auto& gemm = packed_gemm();
+  const auto& gemm = variant_named<dense::Gemm>("onednn_packed");
   if (!gemm.available(problem)) return 0;
   const Buffer x(Dtype::kF32, rows, w.rows), y(Dtype::kF32, rows, w.cols);
   fill_normal(x.view(), 1, 1.0f);

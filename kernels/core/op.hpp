@@ -2,6 +2,7 @@
 // command line, so adding a variant is one function and one row of variants().
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdlib>
@@ -40,8 +41,8 @@ struct Cost {
   double flops = 0;
 };
 
-/// One way to compute an op. Fn is void(const Problem&, const Args&). On Device::kCuda the views of Args are device
-/// memory, and the call returns when its work is queued on cuda::current_stream().
+/// One way to compute an op. Fn is void(const Problem&, const Args&). On Device::kCuda the views of Args are
+/// device memory, and the call returns when its work is queued on cuda::current_stream().
 template <class Problem, class Args>
 struct VariantOf {
   using Fn = void(const Problem&, const Args&);
@@ -80,10 +81,11 @@ struct Field {
 ///   cost             bytes and operations of one call
 ///   check            compares the outputs of two Args
 ///   odd_problems     small awkward shapes for the tests: ties, ones, no multiple of anything
-///   variants         [0] is the reference, then from the plain to the fastest; those of the GPU, where the build has
-///                    them, behind those of the CPU
+///   variants         [0] is the reference, then from the plain to the fastest; those of the GPU,
+///                    where the build has them, behind those of the CPU
 template <class Op>
-concept OpContract = requires(const typename Op::Problem& problem, const typename Op::Args& args, Arena& arena) {
+concept OpContract = requires(const typename Op::Problem& problem, const typename Op::Args& args,
+                              Arena& arena) {
   { Op::name } -> std::convertible_to<std::string_view>;
   { Op::make(problem, arena) } -> std::same_as<typename Op::Args>;
   { Op::cost(problem) } -> std::same_as<Cost>;
@@ -106,8 +108,8 @@ std::string describe(const typename Op::Problem& problem) {
 /// The variant that TRISECT_FORCE="<op>=<variant>[,<op>=<variant>...]" names for an op, or "".
 std::string forced_variant(std::string_view op);
 
-/// The variant that the engine runs: the table's last one that is available on the device, or the forced one.
-/// Throws Error(kUsage) when the forced one is unknown or cannot run.
+/// The variant that the engine runs: the table's last one that is available on the device and wants nothing
+/// prepared, or the forced one. Throws Error(kUsage) when the forced one is unknown or cannot run.
 template <OpContract Op>
 const auto& best_variant(const typename Op::Problem& problem, Device device = Device::kCpu) {
   const auto variants = Op::variants();
@@ -119,14 +121,25 @@ const auto& best_variant(const typename Op::Problem& problem, Device device = De
       if (const Availability yes = variant.available(problem); !yes) {
         usage_error("TRISECT_FORCE: {}={} cannot run here: {}", Op::name, forced, yes.why_not);
       }
+      if (variant.prepare != nullptr)
+        usage_error("TRISECT_FORCE: {}={} wants its operands prepared", Op::name, forced);
       return variant;
     }
     usage_error("TRISECT_FORCE: {} has no variant '{}'; it has{}", Op::name, forced, known);
   }
   for (std::size_t i = variants.size(); i-- > 0;) {
-    if (variants[i].device == device && variants[i].available(problem)) return variants[i];
+    const auto& variant = variants[i];
+    if (variant.device == device && variant.prepare == nullptr && variant.available(problem)) return variant;
   }
   environment_error("{}: no variant runs on {}", Op::name, name_of(device));
+}
+
+/// The row of an op's table that has this name.
+template <OpContract Op>
+const auto& variant_named(std::string_view name) {
+  const auto variants = Op::variants();
+  return *std::find_if(variants.begin(), variants.end(),
+                       [&](const auto& variant) { return variant.name == name; });
 }
 
 }  // namespace trisect

@@ -26,11 +26,14 @@ struct Gemm {
   static Cost cost(const Problem& problem);  ///< with bias, without accumulation
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  /// ref; onednn_packed, weights in oneDNN's own layout; onednn, the weights where they lie (what the engine
-  /// runs); for at most eight rows cpu_fma and cpu_bf16, the row kernels of dense/gemv, which read each row
-  /// of weights once for all (what the engine runs then).
+  /// ref; onednn_packed, weights in oneDNN's own layout; onednn_panels, in panels.hpp's, and onednn, in rows
+  /// (what the engine runs); for at most eight rows cpu_panels, cpu_fma and cpu_bf16, the kernels of
+  /// dense/gemv, which read each row of weights once for all (what the engine runs then).
   static std::span<const VariantOf<Problem, Args>> variants();
 };
+
+/// The variant for weights that are in panels already.
+const VariantOf<Gemm::Problem, Gemm::Args>& best_in_panels(const Gemm::Problem& problem);
 
 void gemm_ref(const Gemm::Problem& problem, const Gemm::Args& args);
 void gemm_onednn_packed(const Gemm::Problem& problem, const Gemm::Args& args);

@@ -5,6 +5,7 @@
 #include "kernels/dense/gemm_cuda.hpp"
 #include "kernels/dense/gemv.hpp"
 #include "kernels/dense/onednn.hpp"
+#include "kernels/dense/panels.hpp"
 #include "kernels/dense/row_kernel.hpp"
 
 namespace trisect::dense {
@@ -19,9 +20,11 @@ Availability with_few_rows(const Gemm::Problem& problem, Availability product) {
   return problem.m <= kFewRows ? product : Availability{fmt::format("takes {} rows at most", kFewRows)};
 }
 
+View in_panels(const Gemm::Args& args) { return panels_of(args.w, args.prepared.get()); }
+
 template <RowProductFn Product>
-void few_rows(const Gemm::Problem& problem, const Gemm::Args& args) {
-  Product({.w = args.w,
+void few_rows_of(const View& w, const Gemm::Problem& problem, const Gemm::Args& args) {
+  Product({.w = w,
            .value = args.x.row<float>(),
            .count = problem.in,
            .bias = args.bias ? args.bias.row<float>() : nullptr,
@@ -32,6 +35,15 @@ void few_rows(const Gemm::Problem& problem, const Gemm::Args& args) {
            .y_stride = args.y.stride});
 }
 
+template <RowProductFn Product>
+void few_rows(const Gemm::Problem& problem, const Gemm::Args& args) {
+  few_rows_of<Product>(args.w, problem, args);
+}
+
+std::shared_ptr<void> prepare_panels(const Gemm::Problem&, const Gemm::Args& args) {
+  return copy_in_panels(args.w);
+}
+
 }  // namespace
 
 void gemm_onednn_packed(const Gemm::Problem&, const Gemm::Args& args) {
@@ -39,6 +51,10 @@ void gemm_onednn_packed(const Gemm::Problem&, const Gemm::Args& args) {
 }
 
 void gemm_onednn(const Gemm::Problem&, const Gemm::Args& args) { onednn_product(product_of(args)); }
+
+const VariantOf<Gemm::Problem, Gemm::Args>& best_in_panels(const Gemm::Problem& problem) {
+  return variant_named<Gemm>(problem.m <= kFewRows ? "cpu_panels" : "onednn_panels");
+}
 
 Cost Gemm::cost(const Problem& p) {
   const double m = p.m, in = p.in, out = p.out;
@@ -84,7 +100,19 @@ std::span<const VariantOf<Gemm::Problem, Gemm::Args>> Gemm::variants() {
        .available = [](const Problem& p) { return onednn_supports(p.dtype); },
        .run = gemm_onednn_packed,
        .prepare = [](const Problem& p, const Args& args) { return onednn_pack(args.w, p.m); }},
+      {.name = "onednn_panels",
+       .available = [](const Problem& p) { return panels_run(p.dtype); },
+       .run =
+           [](const Problem&, const Args& args) {
+             onednn_product_in_panels({args.x, in_panels(args), args.bias, args.y, args.accumulate});
+           },
+       .prepare = prepare_panels},
       {.name = "onednn", .run = gemm_onednn},
+      {.name = "cpu_panels",
+       .available = [](const Problem& p) { return with_few_rows(p, panels_run(p.dtype)); },
+       .run = [](const Problem& p,
+                 const Args& args) { few_rows_of<panel_product>(in_panels(args), p, args); },
+       .prepare = prepare_panels},
       {.name = "cpu_fma",
        .available = [](const Problem& p) { return with_few_rows(p, Availability{}); },
        .run = few_rows<row_product_fma>},

@@ -29,10 +29,10 @@ struct Gemv {
   static Args make(const Problem& problem, Arena& arena);
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  /// ref, onednn_plain (the layout above), onednn_packed and cpu_panels (layouts of their own, a second copy of
-  /// the weights, in which no row can be skipped), cpu_fma, cpu_bf16. On the GPU: cublas, cuda_rows
-  /// (row_product.cuh).
-  /// The CPU's divide the sum among threads: their number changes rounding, by less than 1e-6 in relative L2.
+  /// ref, onednn_plain (the layout above), onednn_packed and cpu_panels (layouts of their own, in which no
+  /// row can be skipped; a dense engine's weights are in panels.hpp's), cpu_fma, cpu_bf16 (rows: the engine
+  /// where weights are not in panels). On the GPU: cublas, cuda_rows (row_product.cuh). The CPU's divide the
+  /// sum among threads: their number changes rounding, by less than 1e-6 in relative L2.
   static std::span<const Variant> variants();
 };
 

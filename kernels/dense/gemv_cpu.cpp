@@ -3,7 +3,7 @@
 #include "kernels/core/cpu.hpp"
 #include "kernels/dense/gemv.hpp"
 #include "kernels/dense/onednn.hpp"
-#include "kernels/dense/panel_kernel.hpp"
+#include "kernels/dense/panels.hpp"
 #include "kernels/dense/row_kernel.hpp"
 #include "kernels/dense/row_product_cuda.hpp"
 
@@ -11,14 +11,19 @@ namespace trisect::dense {
 namespace {
 
 template <void Product(const RowProduct&)>
-void all_rows(const Gemv::Problem& problem, const Gemv::Args& args) {
-  Product({.w = args.w,
+void all_rows_of(const View& w, const Gemv::Problem& problem, const Gemv::Args& args) {
+  Product({.w = w,
            .value = args.x.row<float>(),
            .count = problem.in,
            .bias = args.bias ? args.bias.row<float>() : nullptr,
            .y = args.y.row<float>(),
            .accumulate = args.accumulate,
            .next = args.next});
+}
+
+template <void Product(const RowProduct&)>
+void all_rows(const Gemv::Problem& problem, const Gemv::Args& args) {
+  all_rows_of<Product>(args.w, problem, args);
 }
 
 void onednn_plain(const Gemv::Problem&, const Gemv::Args& args) {
@@ -29,8 +34,8 @@ void onednn_packed(const Gemv::Problem&, const Gemv::Args& args) {
   onednn_product_packed({args.x, args.w, args.bias, args.y, args.accumulate}, args.prepared.get());
 }
 
-void in_panels(const Gemv::Problem&, const Gemv::Args& args) {
-  panel_product(args.x, args.prepared.get(), args.bias, args.y, args.accumulate);
+void in_panels(const Gemv::Problem& problem, const Gemv::Args& args) {
+  all_rows_of<panel_product>(panels_of(args.w, args.prepared.get()), problem, args);
 }
 
 Availability onednn_runs(const Gemv::Problem& problem) { return onednn_supports(problem.dtype); }
@@ -45,6 +50,8 @@ Availability row_product_bf16_runs(Dtype weights) {
   if (weights != Dtype::kBf16) return {"takes bf16 weights only"};
   return has_avx512_bf16();
 }
+
+Availability panels_run(Dtype weights) { return row_product_bf16_runs(weights); }
 
 RowProductFn* best_row_product(Dtype weights) {
   return row_product_bf16_runs(weights) ? row_product_bf16 : row_product_fma;
@@ -88,9 +95,9 @@ std::span<const Gemv::Variant> Gemv::variants() {
        .run = onednn_packed,
        .prepare = [](const Problem&, const Args& args) { return onednn_pack(args.w, 1); }},
       {.name = "cpu_panels",
-       .available = [](const Problem& p) { return row_product_bf16_runs(p.dtype); },
+       .available = [](const Problem& p) { return panels_run(p.dtype); },
        .run = in_panels,
-       .prepare = [](const Problem&, const Args& args) { return pack_panels(args.w); }},
+       .prepare = [](const Problem&, const Args& args) { return copy_in_panels(args.w); }},
       {.name = "cpu_fma", .run = all_rows<row_product_fma>},
       {.name = "cpu_bf16",
        .available = [](const Problem& p) { return row_product_bf16_runs(p.dtype); },

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "kernels/core/buffer.hpp"
+#include "kernels/dense/panels.hpp"
 
 namespace trisect::dense {
 namespace {
@@ -61,14 +62,14 @@ dnnl::matmul::primitive_desc describe_dense(std::int64_t m, std::int64_t in, std
 
 struct Compiled {
   memory::desc given_x, x, w, bias, y;
-  dnnl::reorder narrow_x;  ///< f32 to the weights' type, where they differ
+  dnnl::reorder narrow_x;  ///< to the weights' type, where they differ
   dnnl::matmul product;
 };
 
 Compiled compile(const Product& p, const memory::desc& weights) {
   Compiled c{rows_of(p.x), rows_of(p.x), weights, {}, rows_of(p.y), {}, {}};
   if (p.bias) c.bias = dense_rows(1, p.w.cols, Dtype::kF32);
-  if (p.w.dtype != Dtype::kF32) {
+  if (p.w.dtype != p.x.dtype) {
     c.x = dense_rows(p.x.rows, p.x.cols, p.w.dtype);
     c.narrow_x = dnnl::reorder(dnnl::reorder::primitive_desc(cpu_engine(), c.given_x, cpu_engine(), c.x));
   }
@@ -85,6 +86,7 @@ class CompiledProducts {
  public:
   std::shared_ptr<const Compiled> get(const Product& p, const memory::desc& weights) {
     const Key key{static_cast<int>(p.w.dtype),
+                  static_cast<int>(p.x.dtype),
                   p.x.rows,
                   p.w.rows,
                   p.w.cols,
@@ -101,7 +103,7 @@ class CompiledProducts {
 
  private:
   static constexpr std::size_t kMost = 256;
-  using Key = std::array<std::int64_t, 9>;
+  using Key = std::array<std::int64_t, 10>;
 
   std::mutex mutex_;
   std::map<Key, std::shared_ptr<const Compiled>> by_shape_;
@@ -142,7 +144,16 @@ auto with_our_errors(const View& w, Action action) {
   }
 }
 
-/// Where oneDNN cannot multiply the weights' type, panels of columns are widened to f32.
+/// The part of a product that makes some of its columns, with their weights.
+Product columns_of(const Product& p, std::int64_t first, const View& w) {
+  return {.x = p.x,
+          .w = w,
+          .bias = p.bias ? p.bias.columns(first, w.cols) : View(),
+          .y = p.y.columns(first, w.cols),
+          .accumulate = p.accumulate};
+}
+
+/// Where oneDNN cannot multiply the weights' type, some columns at a time are widened to f32.
 void product_widened(const Product& p) {
   constexpr std::int64_t kColumns = 512;
   float* panel = scratch.reserve<float>(p.w.rows * std::min(kColumns, p.w.cols));
@@ -155,11 +166,7 @@ void product_widened(const Product& p) {
       convert(narrow.byte_row(r), narrow.dtype, wide.byte_row(r), Dtype::kF32,
               static_cast<std::size_t>(columns));
     }
-    onednn_product({.x = p.x,
-                    .w = wide,
-                    .bias = p.bias ? p.bias.columns(first, columns) : View(),
-                    .y = p.y.columns(first, columns),
-                    .accumulate = p.accumulate});
+    onednn_product(columns_of(p, first, wide));
   }
 }
 
@@ -195,6 +202,26 @@ void onednn_product(const Product& product) {
   static CompiledProducts products;
   with_our_errors(product.w,
                   [&] { execute(*products.get(product, rows_of(product.w)), product, product.w.data); });
+}
+
+void onednn_product_in_panels(const Product& product) {
+  Product p = product;
+  thread_local Scratch narrowed;
+  if (onednn_supports(p.w.dtype)) {  // once, and not for every panel
+    p.x = View::of(narrowed.reserve<bf16>(p.x.rows * p.x.cols), p.x.rows, p.x.cols);
+#pragma omp parallel for schedule(static)
+    for (std::int64_t r = 0; r < p.x.rows; ++r) {
+      convert(product.x.row<float>(r), Dtype::kF32, p.x.row<bf16>(r), Dtype::kBf16,
+              static_cast<std::size_t>(p.x.cols));
+    }
+  }
+  const std::int64_t width = panels_width(p.w.cols);
+  for (std::int64_t first = 0; first < p.w.cols; first += kPanelColumns) {
+    bf16* const panel = static_cast<bf16*>(p.w.data) + first * p.w.rows;
+    const std::int64_t wide = std::min(kPanelColumns, width - first);
+    const View w = View::of(panel, p.w.rows, std::min(kPanelColumns, p.w.cols - first), wide);
+    onednn_product(columns_of(p, first, w));
+  }
 }
 
 Availability onednn_supports(Dtype dtype) {

@@ -1,19 +1,30 @@
-// The dense product with weights in a layout of its own: what a dense model could read at, if nothing else
-// had to use its weights. Skipping rows is impossible in it, and it is a second copy.
+// The inner loops of panel_product().
 #pragma once
 
-#include <memory>
+#include <cstdint>
 
-#include "kernels/core/op.hpp"
+#include "kernels/core/dtype.hpp"
 
 namespace trisect::dense {
 
-/// w [in][out] bf16 as panels of 512 inputs, [in / 512][out][512], padded with zeros. Where
-/// row_product_bf16_runs().
-std::shared_ptr<void> pack_panels(const View& w);
+constexpr long kPanelLine = 32;  ///< weights in a cache line, of which a row of a panel has up to eight
 
-/// y = x w (+ bias), or y += : 512 activations stay in registers, rounded to bf16, while the weights stream
-/// by in one run a thread, with one dot product a cache line and nothing else.
-void panel_product(const View& x, const void* panels, const View& bias, const View& y, bool accumulate);
+/// Rows of a panel, one behind the other, and what each token multiplies them by.
+struct PanelRows {
+  const bf16* rows;  ///< [count][lines][kPanelLine]
+  long lines, count;
+  const std::uint32_t*
+      factors;  ///< [tokens][count], `stride` apart: a row's in bf16, the next row's above it
+  long stride;
+  int tokens;
+};
+
+/// sums [tokens][lines][kPanelLine], kPanelColumns a token, += the products. Where panels_run().
+void add_panel_rows(const PanelRows& panel, float* sums);
+
+/// Where the sum of a line's column is kept, which is the instructions' order.
+constexpr long place_of(long column, int tokens) {
+  return tokens == 1 ? column % 2 * 16 + column / 2 : column / 4 % 2 * 16 + column / 8 * 4 + column % 4;
+}
 
 }  // namespace trisect::dense

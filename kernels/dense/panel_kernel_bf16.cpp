@@ -1,75 +1,115 @@
 // Highway has no bf16 dot product of this shape, so this one file is written in intrinsics under a target
 // attribute.
 #include <immintrin.h>
-#include <omp.h>
 
-#include <algorithm>
-
-#include "kernels/core/buffer.hpp"
-#include "kernels/core/threads.hpp"
 #include "kernels/dense/panel_kernel.hpp"
+#include "kernels/dense/panels.hpp"
+#include "kernels/dense/row_kernel_driver.hpp"
 
 namespace trisect::dense {
 namespace {
 
 #define TRISECT_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
 
-constexpr long kPanel = 512, kRegisters = kPanel / 32;
-
-long panels_of(long in) { return (in + kPanel - 1) / kPanel; }
-
-TRISECT_TARGET inline float sum_of(__m512 v) {
-  v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-  return (v[0] + v[1]) + (v[2] + v[3]);
+TRISECT_TARGET inline __m512i load(const bf16* line) { return _mm512_loadu_si512(line); }
+TRISECT_TARGET inline __m512i broadcast(std::uint32_t pair) {
+  return _mm512_set1_epi32(static_cast<int>(pair));
+}
+TRISECT_TARGET inline __m512 dot(__m512 sum, __m512i a, __m512i b) {
+  return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
 }
 
-/// y[o] += the products of one panel's activations with the rows [first, last) of its weights.
-TRISECT_TARGET void add_panel(const bf16* x, const bf16* panel, long first, long last, float* y) {
-  __m512bh factors[kRegisters];
-#pragma GCC unroll 16
-  for (long i = 0; i < kRegisters; ++i)
-    factors[i] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(x + 32 * i));
-  const bf16* row = panel + first * kPanel;
-  for (long o = first; o < last; ++o, row += kPanel) {
-    __m512 sums[4] = {};
-#pragma GCC unroll 16
-    for (long i = 0; i < kRegisters; ++i) {
-      sums[i % 4] = _mm512_dpbf16_ps(sums[i % 4], factors[i],
-                                     reinterpret_cast<__m512bh>(_mm512_loadu_si512(row + 32 * i)));
+/// dot() with an operand in memory, which compilers load into a register first: an instruction more a line.
+TRISECT_TARGET inline __m512 dot(__m512 sum, __m512i factors, const bf16* line) {
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(factors), "m"(*reinterpret_cast<const __m512i*>(line)));
+  return sum;
+}
+
+/// One token: a row at a time, in one stream. A factor beside a zero takes a line's even or its odd columns,
+/// so that nothing is unpacked.
+template <int kWide>
+TRISECT_TARGET void add_rows(const PanelRows& panel, float* sums) {
+  __m512 even[kWide], odd[kWide];
+#pragma GCC unroll 8
+  for (int l = 0; l < kWide; ++l) {
+    even[l] = _mm512_loadu_ps(sums + kPanelLine * l);
+    odd[l] = _mm512_loadu_ps(sums + kPanelLine * l + 16);
+  }
+  const bf16* row = panel.rows;
+  for (long r = 0; r < panel.count; ++r, row += kWide * kPanelLine) {
+    const __m512i pair = broadcast(panel.factors[r]);
+    const __m512i low = _mm512_and_si512(pair, broadcast(0xffff)),
+                  high = _mm512_maskz_slli_epi32(0xffff, pair, 16);
+#pragma GCC unroll 8
+    for (int l = 0; l < kWide; ++l) {
+      even[l] = dot(even[l], low, row + kPanelLine * l);
+      odd[l] = dot(odd[l], high, row + kPanelLine * l);
     }
-    y[o] += sum_of((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  }
+#pragma GCC unroll 8
+  for (int l = 0; l < kWide; ++l) {
+    _mm512_storeu_ps(sums + kPanelLine * l, even[l]);
+    _mm512_storeu_ps(sums + kPanelLine * l + 16, odd[l]);
   }
 }
+
+/// Several tokens: rows in pairs, merged once for all, a column of lines at a time. `panel` is near.
+template <int kTokens>
+TRISECT_TARGET void add_pairs(const PanelRows& panel, float* sums) {
+  const long across = panel.lines * kPanelLine;
+  for (long l = 0; l < panel.lines; ++l) {
+    __m512 low[kTokens], high[kTokens];
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; ++t) {
+      const float* const from = sums + kPanelColumns * t + kPanelLine * l;
+      low[t] = _mm512_loadu_ps(from), high[t] = _mm512_loadu_ps(from + 16);
+    }
+    const bf16* row = panel.rows + kPanelLine * l;
+    for (long r = 0; r < panel.count; r += 2, row += 2 * across) {
+      const __m512i a = load(row), b = r + 1 < panel.count ? load(row + across) : _mm512_setzero_si512();
+      const __m512i low_pair = _mm512_unpacklo_epi16(a, b), high_pair = _mm512_unpackhi_epi16(a, b);
+#pragma GCC unroll 4
+      for (int t = 0; t < kTokens; ++t) {
+        const __m512i factors = broadcast(panel.factors[panel.stride * t + r]);
+        low[t] = dot(low[t], low_pair, factors);
+        high[t] = dot(high[t], high_pair, factors);
+      }
+    }
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; ++t) {
+      float* const to = sums + kPanelColumns * t + kPanelLine * l;
+      _mm512_storeu_ps(to, low[t]), _mm512_storeu_ps(to + 16, high[t]);
+    }
+  }
+}
+
+/// Brings rows near in one stream, as memory is read best.
+void touch(const PanelRows& panel) {
+  const auto* line = reinterpret_cast<const volatile std::byte*>(panel.rows);
+  for (long i = 0; i < panel.lines * panel.count; ++i, line += 64) static_cast<void>(*line);
+}
+
+using AddRows = void(const PanelRows&, float*);
+constexpr AddRows* kAddRows[] = {add_rows<1>, add_rows<2>, add_rows<3>, add_rows<4>,
+                                 add_rows<5>, add_rows<6>, add_rows<7>, add_rows<8>};
 
 }  // namespace
 
-std::shared_ptr<void> pack_panels(const View& w) {
-  const auto packed = std::make_shared<Buffer>(Dtype::kBf16, panels_of(w.rows) * w.cols, kPanel);
-  std::fill_n(packed->as<bf16>(), packed->bytes() / sizeof(bf16), bf16{});
-#pragma omp parallel for schedule(static)
-  for (std::int64_t o = 0; o < w.cols; ++o) {
-    for (std::int64_t i = 0; i < w.rows; ++i)
-      packed->view().row<bf16>(i / kPanel * w.cols + o)[i % kPanel] = w.row<bf16>(i)[o];
-  }
-  return packed;
-}
-
-void panel_product(const View& x, const void* panels, const View& bias, const View& y, bool accumulate) {
-  const long in = x.cols, out = y.cols;
-  const bf16* const weights = static_cast<const Buffer*>(panels)->as<bf16>();
-  thread_local Scratch scratch;
-  bf16* const narrow = scratch.reserve<bf16>(panels_of(in) * kPanel);
-  std::fill_n(narrow, panels_of(in) * kPanel, bf16{});
-  convert(x.row<float>(), Dtype::kF32, narrow, Dtype::kBf16, static_cast<std::size_t>(in));
-#pragma omp parallel num_threads(thread_count())
-  {
-    const Range mine = split(out, omp_get_thread_num(), omp_get_num_threads(), 16);
-    float* const to = y.row<float>();
-    for (long o = mine.first; o < mine.last; ++o)
-      to[o] = (accumulate ? to[o] : 0.0f) + (bias ? bias.row<float>()[o] : 0.0f);
-    for (long p = 0; p < panels_of(in); ++p)
-      add_panel(narrow + p * kPanel, weights + p * kPanel * out, mine.first, mine.last, to);
+void add_panel_rows(const PanelRows& panel, float* sums) {
+  if (panel.tokens == 1) return kAddRows[panel.lines - 1](panel, sums);
+  const long together = panel.tokens > 4 ? 8 : 12;  // rows; measured
+  for (PanelRows part = panel; part.count > 0;) {
+    const long rest = part.count;
+    part.count = std::min(together, rest);
+    touch(part);
+    each_group(panel.tokens, [&](auto tokens, int token) {
+      PanelRows group = part;
+      group.factors += panel.stride * token;
+      add_pairs<tokens>(group, sums + kPanelColumns * token);
+    });
+    part.rows += part.count * panel.lines * kPanelLine;
+    part.factors += part.count;
+    part.count = rest - part.count;
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "kernels/core/nvtx.hpp"
 #include "kernels/dense/gemv.hpp"
+#include "kernels/dense/panels.hpp"
 #include "kernels/dense/row_kernel.hpp"
 #include "kernels/larosa/layer_cuda.hpp"
 #include "kernels/larosa/scatter.hpp"
@@ -17,19 +18,20 @@ namespace {
 struct Kernels {
   dense::RowProductFn* rotate;
   dense::RowProductFn* product;
+  bool in_panels;  ///< weights that no row is skipped of
   Topk::Variant::Fn* topk;
   Scatter::Variant::Fn* scatter;
 };
 
 Kernels reference_kernels() {
-  return {dense::row_product_ref, dense::row_product_ref, Topk::variants()[0].run,
+  return {dense::row_product_ref, dense::row_product_ref, false, Topk::variants()[0].run,
           Scatter::variants()[0].run};
 }
 
 /// The rotation keeps its activations in f32 (the row kernel is bound by reading Q either way): rounding them
 /// to bf16 would change which entries are selected.
 Kernels fastest_kernels(const Layer::Problem& p) {
-  return {dense::row_product_fma, dense::best_row_product(p.dtype),
+  return {dense::row_product_fma, dense::best_row_product(p.dtype), bool{dense::panels_run(p.dtype)},
           best_variant<Topk>({1, p.in, p.sparsity_permille}).run,
           best_variant<Scatter>({1, p.in, p.sparsity_permille}).run};
 }
@@ -55,8 +57,15 @@ void select(const Layer::Problem& p, const Layer::Args& a, const Kernels& kernel
   });
 }
 
+void multiply_all(const View& x, const Layer::Args& a, const Kernels& kernels) {
+  timed("product", a.stages->product, [&] {
+    if (!kernels.in_panels) return multiply(kernels.product, x, a.w, a.y);
+    multiply(dense::panel_product, x, dense::panels_of(a.w, a.prepared.get()), a.y);
+  });
+}
+
 void dense_with(const Layer::Problem&, const Layer::Args& a, const Kernels& kernels) {
-  timed("product", a.stages->product, [&] { multiply(kernels.product, a.x, a.w, a.y); });
+  multiply_all(a.x, a, kernels);
 }
 
 void naive_with(const Layer::Problem& p, const Layer::Args& a, const Kernels& kernels) {
@@ -68,8 +77,7 @@ void naive_with(const Layer::Problem& p, const Layer::Args& a, const Kernels& ke
     timed("unrotate", a.stages->unrotate,
           [&] { multiply(kernels.rotate, a.scattered, a.q_transposed, a.unrotated); });
   }
-  const View& from = p.is_rotated ? a.unrotated : a.scattered;
-  timed("product", a.stages->product, [&] { multiply(kernels.product, from, a.w, a.y); });
+  multiply_all(p.is_rotated ? a.unrotated : a.scattered, a, kernels);
 }
 
 void online_with(const Layer::Problem& p, const Layer::Args& a, const Kernels& kernels) {
@@ -81,6 +89,11 @@ void online_with(const Layer::Problem& p, const Layer::Args& a, const Kernels& k
                      .count = static_cast<int>(a.index.cols),
                      .y = a.y.row<float>()});
   });
+}
+
+/// Weights as dense products read them fastest, where that is not in rows.
+std::shared_ptr<void> prepare_panels(const Layer::Problem& p, const Layer::Args& a) {
+  return dense::panels_run(p.dtype) ? dense::copy_in_panels(a.w) : nullptr;
 }
 
 using Mode = void(const Layer::Problem&, const Layer::Args&, const Kernels&);
@@ -137,8 +150,8 @@ std::vector<Layer::Problem> Layer::odd_problems() {
 std::span<const Layer::Variant> Layer::variants() {
   static const Variant cpu[] = {
       {.name = "ref", .run = reference<online_with>},
-      {.name = "dense", .run = fastest<dense_with>, .ref = reference<dense_with>},
-      {.name = "naive", .run = fastest<naive_with>, .ref = reference<naive_with>},
+      {.name = "dense", .run = fastest<dense_with>, .ref = reference<dense_with>, .prepare = prepare_panels},
+      {.name = "naive", .run = fastest<naive_with>, .ref = reference<naive_with>, .prepare = prepare_panels},
       {.name = "online", .run = fastest<online_with>, .ref = reference<online_with>},
   };
   if constexpr (kCudaBuild) {

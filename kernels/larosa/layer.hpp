@@ -47,7 +47,7 @@ struct Layer {
     View index, value;                   ///< scratch, i32 and f32 [1][k]
     View y;                              ///< f32 [1][out], overwritten
     std::shared_ptr<StageTimes> stages;  ///< added to by every call on the CPU
-    std::shared_ptr<void> prepared;      ///< a captured graph, for the variants that replay one
+    std::shared_ptr<void> prepared;  ///< W in panels, or a captured graph, for the variants that want them
   };
   using Variant = VariantOf<Problem, Args>;
 
@@ -55,10 +55,11 @@ struct Layer {
   static Args make(const Problem& problem, Arena& arena);
   static Check check(const Problem& problem, const Args& got, const Args& want);
   static std::vector<Problem> odd_problems();
-  /// ref (of online), then dense, naive and online, each with the fastest kernels of this machine and checked
-  /// against a double-precision computation of its own formula. On the GPU: cublas_dense, and cuda_dense,
-  /// cuda_naive, cuda_online and cuda_fused (selection and product in one launch, after that of the
-  /// rotation), the first, third and last also as a captured graph (cuda_*_graph).
+  /// ref (of online), then dense, naive and online, each with the fastest kernels of this machine (those that
+  /// skip no row have their weights in panels, where these run) and checked against a double-precision
+  /// computation of its own formula. On the GPU: cublas_dense, and cuda_dense, cuda_naive, cuda_online and
+  /// cuda_fused (selection and product in one launch, after that of the rotation), the first, third and last
+  /// also as a captured graph (cuda_*_graph).
   static std::span<const Variant> variants();
 };
 

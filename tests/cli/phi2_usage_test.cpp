@@ -73,5 +73,15 @@ TEST(Phi2Usage, IdleThreadsMustNotSpin) {
                    2, "OMP_WAIT_POLICY");
 }
 
+TEST(Phi2Usage, AVariantThatCannotBeForced) {
+  const auto forced = [](const std::string& variants) {
+    return phi2({"generate", "--prompt", "a", "--max-new-tokens", "1"},
+                {.environment = {{"TRISECT_FORCE", variants}}});
+  };
+  expect_complaint(forced("dense/gemv=onednn_packed"), 2, "wants its operands prepared");
+  expect_complaint(forced("dense/gemv=fastest"), 2, "has no variant 'fastest'");
+  EXPECT_EQ(forced("dense/gemv=cpu_fma").code, 0);
+}
+
 }  // namespace
 }  // namespace trisect::test

@@ -1,10 +1,13 @@
 #include "integration/phi2/engine/dense_projection.hpp"
 
+#include <cstring>
+
 #include "kernels/dense/embedding.hpp"
 #include "kernels/dense/gelu.hpp"
 #include "kernels/dense/gemm.hpp"
 #include "kernels/dense/gemv.hpp"
 #include "kernels/dense/layernorm.hpp"
+#include "kernels/dense/panels.hpp"
 
 namespace trisect::phi2 {
 
@@ -62,16 +65,36 @@ void DenseProjection::gelu_h(const View& attention_h) {
   });
 }
 
-void multiply(const View& x, const View& w, const View& bias, const View& y, bool accumulate,
-              const View& next, Device device) {
-  const int in = static_cast<int>(w.rows), out = static_cast<int>(w.cols);
-  if (x.rows == 1) {
+void multiply(const View& x, const Matrix& w, const View& bias, const View& y, bool accumulate,
+              const Matrix& next, Device device) {
+  const int rows = static_cast<int>(x.rows), in = static_cast<int>(w.rows), out = static_cast<int>(w.cols);
+  const std::shared_ptr<void> panels(std::shared_ptr<void>(), w.in_panels ? w.data : nullptr);
+  if (rows == 1) {
     const dense::Gemv::Problem problem{in, out, w.dtype};
-    best_variant<dense::Gemv>(problem, device).run(problem, {x, w, bias, y, accumulate, nullptr, next});
+    const auto& gemv =
+        w.in_panels ? variant_named<dense::Gemv>("cpu_panels") : best_variant<dense::Gemv>(problem, device);
+    gemv.run(problem, {x, w, bias, y, accumulate, panels, next});
   } else {
-    const dense::Gemm::Problem problem{static_cast<int>(x.rows), in, out, w.dtype};
-    best_variant<dense::Gemm>(problem, device).run(problem, {x, w, bias, y, accumulate, nullptr});
+    const dense::Gemm::Problem problem{rows, in, out, w.dtype};
+    const auto& gemm =
+        w.in_panels ? dense::best_in_panels(problem) : best_variant<dense::Gemm>(problem, device);
+    gemm.run(problem, {x, w, bias, y, accumulate, panels});
   }
+}
+
+void lay_in_panels(Weights& weights, bool only_head) {
+  if (weights.device != Device::kCpu || !dense::panels_run(weights.dtype)) return;
+  if (!forced_variant(dense::Gemv::name).empty() || !forced_variant(dense::Gemm::name).empty()) return;
+  Scratch rows;
+  const auto change = [&](Matrix& w) {
+    const View copy(rows.reserve<bf16>(w.rows * w.stride), w.dtype, w.rows, w.cols, w.stride);
+    std::memcpy(copy.data, w.data, static_cast<std::size_t>(w.rows * w.stride) * sizeof(bf16));
+    dense::to_panels(copy, static_cast<bf16*>(w.data));
+    w.in_panels = true;
+  };
+  change(weights.head);  // the largest
+  if (only_head) return;
+  for (LayerWeights& layer : weights.layers) change(layer.qkvh), change(layer.out);
 }
 
 std::unique_ptr<Projection> make_dense_projection(const Weights& weights, int max_rows, StageClock& clock) {

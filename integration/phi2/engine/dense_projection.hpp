@@ -22,7 +22,7 @@ class DenseProjection : public Projection {
   const LayerWeights& layer(int index) const { return weights_.layers[static_cast<std::size_t>(index)]; }
   void gelu_h(const View& attention_h);
   /// The weights of the layer behind, or the head.
-  const View& read_after(int index) const {
+  const Matrix& read_after(int index) const {
     const std::size_t next = static_cast<std::size_t>(index) + 1;
     return next < weights_.layers.size() ? weights_.layers[next].qkvh : weights_.head;
   }
@@ -36,7 +36,11 @@ class DenseProjection : public Projection {
 
 /// y = x w + bias, or y += with `accumulate`, by the kernels that suit the number of rows. `next`: weights
 /// that are read after w, as a hint.
-void multiply(const View& x, const View& w, const View& bias, const View& y, bool accumulate = false,
-              const View& next = {}, Device device = Device::kCpu);
+void multiply(const View& x, const Matrix& w, const View& bias, const View& y, bool accumulate = false,
+              const Matrix& next = {}, Device device = Device::kCpu);
+
+/// Lays out in panels, in place, what only dense products read: every matrix, or the head alone. Nothing
+/// changes where the kernels of this machine or TRISECT_FORCE want rows.
+void lay_in_panels(Weights& weights, bool only_head);
 
 }  // namespace trisect::phi2

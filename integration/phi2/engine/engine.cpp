@@ -1,5 +1,6 @@
 #include "integration/phi2/engine/engine.hpp"
 
+#include "integration/phi2/engine/dense_projection.hpp"
 #include "kernels/core/error.hpp"
 #include "kernels/dense/attention.hpp"
 #include "kernels/dense/gemm.hpp"
@@ -29,9 +30,12 @@ Engine::Engine(Weights weights, const EngineOptions& options, const RotationSour
     validate(*larosa_);
     larosa_weights_ = move_weights(transform(std::move(weights), *rotations, larosa_->mode, progress),
                                    options.device, progress);
+    const bool skips_rows = larosa_->mode != LarosaMode::kNaive;
+    lay_in_panels(larosa_weights_.weights, /*only_head=*/skips_rows);
     projection_ = make_larosa_projection(larosa_weights_, *larosa_, max_rows, clock_);
   } else {
     larosa_weights_.weights = move_weights(std::move(weights), options.device, progress);
+    lay_in_panels(larosa_weights_.weights, /*only_head=*/false);
     projection_ = make_dense_projection(larosa_weights_.weights, max_rows, clock_);
   }
   vattention::KvOptions kv =
@@ -89,6 +93,8 @@ std::map<std::string, std::string> Engine::variants() const {
   add.operator()<dense::Sample>({1, c.vocab, 0, 1000});
   add.operator()<dense::Gemv>({c.hidden, c.vocab, dtype});
   add.operator()<dense::Gemm>({max_rows(), c.hidden, 3 * c.hidden + c.intermediate, dtype});
+  if (weights().head.in_panels) names[std::string(dense::Gemv::name)] = "cpu_panels";
+  if (weights().layers.front().qkvh.in_panels) names[std::string(dense::Gemm::name)] = "onednn_panels";
   add.operator()<dense::Attention>({1, 1, context_, c.heads, c.head_dim, dtype});
   if (weights().device != Device::kCpu)
     add.operator()<vattention::DecodeAttention>({1, context_, 1, c.heads, c.head_dim, dtype});

@@ -16,13 +16,21 @@
 
 namespace trisect::phi2 {
 
+/// A matrix of weights. Its elements are where a view says, unless something that only dense products read
+/// was laid out as they like it best.
+struct Matrix : View {
+  Matrix() = default;
+  Matrix(const View& in_rows) : View(in_rows) {}
+  bool in_panels = false;  ///< dense/panels.hpp
+};
+
 /// Matrices are input-major, [in][out]: row i holds what input i contributes to every output, the transpose
 /// of how Hugging Face stores them. Vectors are f32 [1][n].
 struct LayerWeights {
   View norm_gain, norm_bias;  ///< [1][hidden]
-  View qkvh;                  ///< [hidden][3 * hidden + intermediate]: q | k | v | fc1 side by side
+  Matrix qkvh;                ///< [hidden][3 * hidden + intermediate]: q | k | v | fc1 side by side
   View qkvh_bias;             ///< [1][3 * hidden + intermediate]
-  View out;                   ///< [hidden + intermediate][hidden]: the rows of dense, then those of fc2
+  Matrix out;                 ///< [hidden + intermediate][hidden]: the rows of dense, then those of fc2
   View out_bias;              ///< [1][hidden]: dense's plus fc2's, which only ever occur as a sum
 };
 
@@ -34,7 +42,7 @@ struct Weights {
   View embedding;              ///< [vocab][hidden]
   std::vector<LayerWeights> layers;
   View final_gain, final_bias;  ///< [1][hidden]
-  View head;                    ///< [hidden][vocab]
+  Matrix head;                  ///< [hidden][vocab]
   View head_bias;               ///< [1][vocab]
   Buffer storage;
   Device device = Device::kCpu;  ///< whose memory the views point into
