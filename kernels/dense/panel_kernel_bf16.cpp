@@ -1,7 +1,4 @@
-// Highway has no bf16 dot product of this shape, so this one file is written in intrinsics under a target
-// attribute.
-#include <immintrin.h>
-
+#include "kernels/dense/dot_bf16.hpp"
 #include "kernels/dense/panel_kernel.hpp"
 #include "kernels/dense/panels.hpp"
 #include "kernels/dense/row_kernel_driver.hpp"
@@ -9,24 +6,7 @@
 namespace trisect::dense {
 namespace {
 
-#define TRISECT_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
-
-TRISECT_TARGET inline __m512i load(const bf16* line) { return _mm512_loadu_si512(line); }
-TRISECT_TARGET inline __m512i broadcast(std::uint32_t pair) {
-  return _mm512_set1_epi32(static_cast<int>(pair));
-}
-TRISECT_TARGET inline __m512 dot(__m512 sum, __m512i a, __m512i b) {
-  return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
-}
-
-/// dot() with an operand in memory, which compilers load into a register first: an instruction more a line.
-TRISECT_TARGET inline __m512 dot(__m512 sum, __m512i factors, const bf16* line) {
-  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(factors), "m"(*reinterpret_cast<const __m512i*>(line)));
-  return sum;
-}
-
-/// One token: a row at a time, in one stream. A factor beside a zero takes a line's even or its odd columns,
-/// so that nothing is unpacked.
+/// One token: a row at a time, in one stream.
 template <int kWide>
 TRISECT_TARGET void add_rows(const PanelRows& panel, float* sums) {
   __m512 even[kWide], odd[kWide];
@@ -37,14 +17,9 @@ TRISECT_TARGET void add_rows(const PanelRows& panel, float* sums) {
   }
   const bf16* row = panel.rows;
   for (long r = 0; r < panel.count; ++r, row += kWide * kPanelLine) {
-    const __m512i pair = broadcast(panel.factors[r]);
-    const __m512i low = _mm512_and_si512(pair, broadcast(0xffff)),
-                  high = _mm512_maskz_slli_epi32(0xffff, pair, 16);
+    const Factor factor = factor_of(panel.factors[r]);
 #pragma GCC unroll 8
-    for (int l = 0; l < kWide; ++l) {
-      even[l] = dot(even[l], low, row + kPanelLine * l);
-      odd[l] = dot(odd[l], high, row + kPanelLine * l);
-    }
+    for (int l = 0; l < kWide; ++l) add_line(even[l], odd[l], factor, row + kPanelLine * l);
   }
 #pragma GCC unroll 8
   for (int l = 0; l < kWide; ++l) {

@@ -29,8 +29,8 @@ void row_product_ref(const RowProduct& product);
 /// f32 multiply-add over Highway's widest vectors.
 void row_product_fma(const RowProduct& product);
 
-/// bf16 weights only: factors rounded to bf16, two rows merged into pairs of lanes for vdpbf16ps, f32
-/// accumulation (denormals count as zero, as the instruction has it). Only where row_product_bf16_runs().
+/// bf16 weights only, all of them finite: factors rounded to bf16, f32 accumulation by vdpbf16ps, which counts
+/// denormals as zero. Only where row_product_bf16_runs().
 void row_product_bf16(const RowProduct& product);
 Availability row_product_bf16_runs(Dtype weights);
 

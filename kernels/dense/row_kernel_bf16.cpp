@@ -1,116 +1,82 @@
-// Highway has no bf16 dot product of this shape, so this one file is written in intrinsics under a target
-// attribute.
-#include <immintrin.h>
-
+// One token: many rows at a time, every line a memory operand.
 #include <algorithm>
 
+#include "kernels/dense/dot_bf16.hpp"
 #include "kernels/dense/row_kernel_driver.hpp"
 
 namespace trisect::dense {
 namespace {
 
-#define TRISECT_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
-
-constexpr long kStep = 32;  // columns per iteration: one register of bf16, two of f32 sums
-
-/// Two factors as the bf16 pair that multiplies two merged rows.
-TRISECT_TARGET inline __m512bh factor_pair(float first, float second) {
-  const std::uint32_t pair = std::uint32_t{to_bf16(second).bits} << 16 | to_bf16(first).bits;
-  return reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(pair)));
-}
-
-TRISECT_TARGET inline __m512 dot(__m512 sum, __m512i rows, __m512bh factors) {
-  return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(rows), factors);
-}
+constexpr int kRows = 14;      // of weights in a pass: two factors for each and two sums fill the registers
+constexpr long kColumns = 32;  // in a line
 
 struct Pass {
-  const bf16* rows[kRowsPerPass];
+  const bf16 *rows[kRows], *next[kRows];
+  std::uint32_t factors[kRows];  // bf16
   bool is_first, is_last;
 };
-using Factors = __m512bh[kRowsPerPass / 2];
 
-/// sums += the rows of one pass over `columns`, a multiple of kStep, for each token. The first pass begins
-/// with zeros. Unpacking works within 128-bit lanes: column 8g + i of a step is in `low` (i < 4) or `high`,
-/// at 4g + i mod 4; the last pass restores the order.
-template <int kTokens>
-TRISECT_TARGET void add_rows(Pass pass, const Factors factors[kTokens], NextRows next, long columns,
-                             Sums sums) {
-  const __m512i lower = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-  const __m512i upper = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-  for (long c = 0; c < columns; c += kStep) {
-    __m512 low[kTokens], high[kTokens];
-#pragma GCC unroll 4
-    for (int token = 0; token < kTokens; ++token) {
-      const float* from = sums.of(token) + c;
-      low[token] = high[token] = _mm512_setzero_ps();
-      if (!pass.is_first) low[token] = _mm512_load_ps(from), high[token] = _mm512_load_ps(from + 16);
-    }
-#pragma GCC unroll 8
-    for (int pair = 0; pair < kRowsPerPass / 2; ++pair) {
-      const __m512i a = _mm512_loadu_si512(pass.rows[2 * pair] + c),
-                    b = _mm512_loadu_si512(pass.rows[2 * pair + 1] + c);
-      const __m512i low_pair = _mm512_unpacklo_epi16(a, b), high_pair = _mm512_unpackhi_epi16(a, b);
-#pragma GCC unroll 4
-      for (int token = 0; token < kTokens; ++token) {
-        low[token] = dot(low[token], low_pair, factors[token][pair]);
-        high[token] = dot(high[token], high_pair, factors[token][pair]);
-      }
-    }
-#pragma GCC unroll 4
-    for (int token = 0; token < kTokens; ++token) {
-      float* to = sums.of(token) + c;
-      const __m512 l = low[token], h = high[token];
-      _mm512_store_ps(to, pass.is_last ? _mm512_permutex2var_ps(l, lower, h) : l);
-      _mm512_store_ps(to + 16, pass.is_last ? _mm512_permutex2var_ps(l, upper, h) : h);
-    }
-    next.fetch<kRowsPerPass * kStep* long{sizeof(bf16)}>();
+/// Of a row of the next pass: from there on the processor reads ahead by itself.
+inline void fetch_beginning(const bf16* row) {
+  for (long line = 0; line < 4; ++line) __builtin_prefetch(row + kColumns * line, 0, 2);
+}
+
+/// sums += kCount rows over `columns`, a multiple of kColumns. The first pass begins with zeros. A line's
+/// even columns come before its odd ones, until the last pass restores their order.
+template <int kCount>
+TRISECT_TARGET void add_rows(Pass pass, long columns, float* sums) {
+  const __m512i lower = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512i upper = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  Factor factors[kCount];
+#pragma GCC unroll 14
+  for (int r = 0; r < kCount; ++r) factors[r] = factor_of(pass.factors[r]);
+  for (long c = 0; c < columns; c += kColumns) {
+    if (c < kCount * kColumns) fetch_beginning(pass.next[c / kColumns]);
+    __m512 even = _mm512_setzero_ps(), odd = _mm512_setzero_ps();
+    if (!pass.is_first) even = _mm512_load_ps(sums + c), odd = _mm512_load_ps(sums + c + 16);
+#pragma GCC unroll 14
+    for (int r = 0; r < kCount; ++r) add_line(even, odd, factors[r], pass.rows[r] + c);
+    _mm512_store_ps(sums + c, pass.is_last ? _mm512_permutex2var_ps(even, lower, odd) : even);
+    _mm512_store_ps(sums + c + 16, pass.is_last ? _mm512_permutex2var_ps(even, upper, odd) : odd);
   }
 }
 
-TRISECT_TARGET void product_part(const RowProduct& product, long first, long last, long column, long columns,
-                                 const Sums& sums) {
+template <std::size_t... kBefore>
+void add_pass(int count, const Pass& pass, long columns, float* sums, std::index_sequence<kBefore...>) {
+  constexpr void (*kAdd[])(Pass, long, float*) = {add_rows<kBefore + 1>...};
+  kAdd[count - 1](pass, columns, sums);
+}
+
+void product_part(const RowProduct& product, long first, long last, long column, long columns, float* sums) {
   const auto row_at = [&](long j) {
     return product.w.row<bf16>(product.index != nullptr ? product.index[j] : j) + column;
   };
-  const long whole = columns / kStep * kStep, cleared = first < last ? whole : 0;
-  for (int token = 0; token < product.tokens; ++token) {
-    std::fill(sums.of(token) + cleared, sums.of(token) + columns, 0.0f);
-  }
-  for (long j = first; j < last; j += kRowsPerPass) {
-    Pass pass{.rows = {}, .is_first = j == first, .is_last = j + kRowsPerPass >= last};
-    const void* next_rows[kRowsPerPass];
-    for (int r = 0; r < kRowsPerPass; ++r) {
-      pass.rows[r] = row_at(std::min(j + r, last - 1));
-      next_rows[r] = row_at(std::min(j + kRowsPerPass + r, last - 1));
+  const long whole = columns / kColumns * kColumns;
+  if (first == last) std::fill_n(sums, columns, 0.0f);
+  std::fill(sums + whole, sums + columns, 0.0f);
+  for (long j = first; j < last; j += kRows) {
+    const int count = static_cast<int>(std::min<long>(kRows, last - j));
+    Pass pass{.rows = {}, .next = {}, .factors = {}, .is_first = j == first, .is_last = j + kRows >= last};
+    for (int r = 0; r < count; ++r) {
+      pass.rows[r] = row_at(j + r);
+      pass.next[r] = row_at(std::min(j + kRows + r, last - 1));
+      pass.factors[r] = to_bf16(product.value[j + r]).bits;
     }
-    each_group(product.tokens, [&](auto tokens, int token) TRISECT_TARGET {
-      Factors factors[tokens];
-      for (int t = 0; t < tokens; ++t) {
-        const float* value = product.value + (token + t) * product.value_stride;
-        const auto factor = [&](int i) { return j + i < last ? value[j + i] : 0.0f; };
-        for (int r = 0; r < kRowsPerPass; r += 2) factors[t][r / 2] = factor_pair(factor(r), factor(r + 1));
-      }
-      const NextRows next = token == 0 ? NextRows(next_rows, whole * long{sizeof(bf16)}) : NextRows();
-      add_rows<tokens>(pass, factors, next, whole, {sums.of(token), sums.stride});
-    });
+    add_pass(count, pass, whole, sums, std::make_index_sequence<kRows>());
   }
-  for (int token = 0; token < product.tokens && whole < columns; ++token) {
-    const float* value = product.value + token * product.value_stride;
-    float* to = sums.of(token);
-    for (long j = first; j < last; ++j) {
-      const bf16* row = row_at(j);
-      const float factor = to_f32(to_bf16(value[j]));
-      for (long c = whole; c < columns; ++c) to[c] += factor * to_f32(row[c]);
-    }
-  }
+  add_last_columns(product, first, last, column, {whole, columns}, {sums, 0});
 }
 
 }  // namespace
 
 void row_product_bf16(const RowProduct& product) {
-  run_row_product(product, [&](long first, long last, long column, long columns, const Sums& sums) {
-    product_part(product, first, last, column, columns, sums);
-  });
+  if (product.tokens > 1) return row_product_bf16_batch(product);
+  run_row_product(
+      product,
+      [&](long first, long last, long column, long columns, const Sums& sums) {
+        product_part(product, first, last, column, columns, sums.first);
+      },
+      kRows);
 }
 
 }  // namespace trisect::dense

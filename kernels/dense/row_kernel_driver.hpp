@@ -55,6 +55,22 @@ struct Sums {
   float* of(int token) const { return first + token * stride; }
 };
 
+/// sums of columns too few for a register, of bf16 weights: those in `range`, counted from `column`.
+inline void add_last_columns(const RowProduct& product, long first, long last, long column, Range range,
+                             const Sums& sums) {
+  for (int token = 0; token < product.tokens && range.first < range.last; ++token) {
+    const float* value = product.value + token * product.value_stride;
+    for (long j = first; j < last; ++j) {
+      const bf16* row = product.w.row<bf16>(product.index != nullptr ? product.index[j] : j) + column;
+      const float factor = to_f32(to_bf16(value[j]));
+      for (long c = range.first; c < range.last; ++c) sums.of(token)[c] += factor * to_f32(row[c]);
+    }
+  }
+}
+
+/// row_product_bf16() of more than one token.
+void row_product_bf16_batch(const RowProduct& product);
+
 /// Calls body(std::integral_constant<int, n>, first token) for groups of n = 4, 2 and 1 tokens: as many share
 /// what is loaded of the weights, and fit into registers.
 template <class Body>
@@ -108,7 +124,7 @@ class ReadAhead {
 /// memory without gaps, and add their partial sums at the end. Columns are taken in tiles wide enough for
 /// long runs, whose sums stay in the second-level cache.
 template <class Kernel>
-void run_row_product(const RowProduct& product, Kernel kernel) {
+void run_row_product(const RowProduct& product, Kernel kernel, int rows_per_pass = kRowsPerPass) {
   const long tile = product.tokens == 1 ? 17920 : 8960;  // phi-2's q|k|v|fc1 in one piece, or two
   const long out = product.w.cols;
   const std::size_t padded = static_cast<std::size_t>((out + kSlack - 1) / kSlack * kSlack + kSlack);
@@ -119,7 +135,7 @@ void run_row_product(const RowProduct& product, Kernel kernel) {
 #pragma omp parallel num_threads(threads)
   {
     const int thread = omp_get_thread_num();
-    const Range rows = split(product.count, thread, threads, kRowsPerPass);
+    const Range rows = split(product.count, thread, threads, rows_per_pass);
     float* sums = scratch + static_cast<std::size_t>(thread * tokens) * padded;
     for (long column = 0; column < out; column += tile) {
       kernel(rows.first, rows.last, column, std::min(tile, out - column),
