@@ -41,7 +41,7 @@ mkdir -p "$out/sweep"
 $bin/phi2 evaluate --threads 1 --text integration/texts/general.txt --text-tokens 3072 \
   --larosa-sweep 0.25,0.4,0.5,0.6,0.75 --json "$out/sweep/sweep.json"
 
-step "4/6 KV caches: five traces of requests, and the short one with pages of 2 MiB"
+step "4/6 KV caches: five traces of requests, one of them with phi-2's rows too, one with pages of 2 MiB"
 trace() {  # NAME GRANULE REQUESTS KV CACHES
   mkdir -p "$out/trace/$1-$2"
   # One thread, as above.
@@ -51,6 +51,10 @@ trace() {  # NAME GRANULE REQUESTS KV CACHES
 all=static,lazy,growing,paged,vattention,tracked
 for name in chat uniform long staggered; do trace "$name" small 16 static,growing,paged,vattention; done
 trace short small 60 "$all"
+# Rows as long as phi-2's, in four of its layers.
+mkdir -p "$out/trace/staggered-phi-2"
+$bin/phi2 trace --model synthetic:phi-2:4 --trace integration/traces/staggered.json --requests 5 --context 512 \
+  --kv-cache static,growing,paged,vattention --kv-parked-mb 2 --json "$out/trace/staggered-phi-2/trace.json"
 if grep -q '\[\(always\|madvise\)\]' /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null; then trace short huge 60 "$all"; fi
 
 step "5/6 vocabulary: phi-mini's own, and AdaptiVocab's for SQLite with and without fine-tuning"

@@ -1,6 +1,7 @@
 #include "reports/generator/trace_verdict.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -68,6 +69,15 @@ std::string granule_sentence(const TraceRun& run, const std::vector<TraceRun>& r
       trace_label(run, runs), granules, length);
 }
 
+std::string models_of(const std::vector<TraceRun>& runs) {
+  std::vector<std::string> names;
+  for (const TraceRun& run : runs) {
+    const std::string name = escape(run.model.name);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return fmt::format("{}", fmt::join(names, " and "));
+}
+
 }  // namespace
 
 std::vector<TraceJudgement> judge_traces(const std::vector<TraceRun>& runs) {
@@ -102,6 +112,7 @@ std::string trace_label(const TraceRun& run, const std::vector<TraceRun>& runs) 
                                 [&](const TraceRun& other) { return other.granule == runs.front().granule; });
   std::string label = escape(run.name);
   if (!same && run.granule != "small") label += fmt::format(" with granules of {}", bytes(run.granule_bytes));
+  if (run.model.name != runs.front().model.name) label += fmt::format(" ({})", escape(run.model.name));
   return label;
 }
 
@@ -114,7 +125,7 @@ std::string trace_verdict(const std::vector<TraceRun>& runs) {
                                  yes.empty() ? (trade.empty() ? "does not pay" : "is a trade at best")
                                  : no.empty() && trade.empty() ? "pays against every cache it ran beside"
                                                                : "pays against some caches and not others",
-                                 escape(runs.front().model.name));
+                                 models_of(runs));
   if (!yes.empty()) text += " It pays against " + yes + ".";
   if (!trade.empty()) text += " It gives one for the other against " + trade + ".";
   text += no.empty() ? "" : " It does not pay against " + no + ".";

@@ -63,6 +63,15 @@ TEST(TraceVerdictTest, LargeGranulesAreNamedAsTheCause) {
             HasSubstr("a running request has 100 on average"), Not(HasSubstr("On chat two granules"))));
 }
 
+TEST(TraceVerdictTest, AModelIsNamedBesideItsTraceWhereThereAreSeveral) {
+  TraceRun other = quiet_trace("chat", 1e6, {{"static", 2e6, 1.0}});
+  other.model.name = "other";
+  const TraceRun first = quiet_trace("chat", 1e6, {{"static", 2e6, 1.0}});
+  EXPECT_THAT(trace_verdict({first, other}),
+              AllOf(HasSubstr(first.model.name + " and other.**"), HasSubstr("on chat and chat (other) (")));
+  EXPECT_THAT(trace_verdict({first, first}), Not(HasSubstr("(" + first.model.name)));
+}
+
 TEST(TraceVerdictTest, NothingIsJudgedThatIsNotKnown) {
   EXPECT_EQ(trace_verdict({}), "");
   TraceRun run = quiet_trace("t", 1e6, {{"paged", 1e6, 1.0}});
