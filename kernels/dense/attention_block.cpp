@@ -27,33 +27,42 @@ struct Rows {
   const T* at[kGroup];
 };
 
+HWY_INLINE float* scores_of(const RowBlock& block, int group, int head) {
+  return block.scores + (group * block.heads + head) * kGroup;
+}
+
 /// to[i] = the sum of the lanes of the i-th vector.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE void sum_lanes([[maybe_unused]] D d, V v0, V v1, V v2, V v3, float* to) {
 #if HWY_TARGET == HWY_SCALAR
   to[0] = hn::GetLane(v0), to[1] = hn::GetLane(v1), to[2] = hn::GetLane(v2), to[3] = hn::GetLane(v3);
 #else
+  const hn::RepartitionToWide<hn::RebindToUnsigned<D>> wide;
   const auto add_neighbours = [d](V a, V b) HWY_ATTR {
-    return hn::Add(hn::ConcatEven(d, b, a), hn::ConcatOdd(d, b, a));
+    return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
   };
-  auto sums = add_neighbours(add_neighbours(v0, v1), add_neighbours(v2, v3));
-  for (std::size_t count = hn::Lanes(d); count > 4; count /= 2) sums = add_neighbours(sums, sums);
-  HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];
-  hn::Store(sums, d, lanes);
-  std::copy_n(lanes, 4, to);
+  const auto u = hn::BitCast(wide, add_neighbours(v0, v1)), w = hn::BitCast(wide, add_neighbours(v2, v3));
+  HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];  // by fours, of each 128 bits
+  hn::Store(hn::Add(hn::BitCast(d, hn::InterleaveLower(wide, u, w)),
+                    hn::BitCast(d, hn::InterleaveUpper(wide, u, w))),
+            d, lanes);
+  const hn::CappedTag<float, 4> four;
+  auto sums = hn::Load(four, lanes);
+  for (std::size_t i = 4; i < hn::Lanes(d); i += 4) sums = hn::Add(sums, hn::Load(four, lanes + i));
+  hn::StoreU(sums, four, to);
 #endif
 }
 
 template <class T>
-void score_keys(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& ahead) {
+void score_keys(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& ahead, int first = 0) {
   const Floats d;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d)), n = head_dim;
   for (int group = 0; group < block.groups(); ++group) {
     const Rows<T> k(kv.k, block, group);
     ahead.reached(group);
-    for (int h = 0; h < block.heads; ++h) {
+    for (int h = first; h < block.heads; ++h) {
       const std::int64_t head = h * n;
-      ahead.tick();
+      ahead.tick(h, 1);
       auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
       std::int64_t i = head;
       for (; i + lanes <= head + n; i += lanes) {
@@ -63,7 +72,7 @@ void score_keys(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhea
         s2 = hn::MulAdd(q, load_f32(d, k.at[2] + i), s2);
         s3 = hn::MulAdd(q, load_f32(d, k.at[3] + i), s3);
       }
-      float* scores = block.scores + h * kBlockKeys + group * kGroup;
+      float* scores = scores_of(block, group, h);
       sum_lanes(d, s0, s1, s2, s3, scores);
       for (; i < head + n; ++i) {
         for (int j = 0; j < kGroup; ++j) scores[j] += block.q[i] * to_f32(k.at[j][i]);
@@ -72,11 +81,35 @@ void score_keys(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhea
   }
 }
 
+template <class T>
+void sum_values(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& ahead, int first = 0) {
+  std::fill_n(block.sums + std::int64_t{first} * head_dim, std::int64_t{block.heads - first} * head_dim,
+              0.0f);
+  for (int group = 0; group < block.groups(); ++group) {
+    const Rows<T> v(kv.v, block, group);
+    ahead.reached(block.groups() + group);
+    for (int h = first; h < block.heads; ++h) {
+      const float* w = scores_of(block, group, h);
+      const std::int64_t head = std::int64_t{h} * head_dim;
+      ahead.tick(h, 1);
+      for_each_vector(head_dim, [&](auto d, std::int64_t i) HWY_ATTR {
+        i += head;
+        auto a = hn::MulAdd(hn::Set(d, w[0]), load_f32(d, v.at[0] + i), hn::LoadU(d, block.sums + i));
+        auto b = hn::Mul(hn::Set(d, w[1]), load_f32(d, v.at[1] + i));
+        a = hn::MulAdd(hn::Set(d, w[2]), load_f32(d, v.at[2] + i), a);
+        b = hn::MulAdd(hn::Set(d, w[3]), load_f32(d, v.at[3] + i), b);
+        hn::StoreU(hn::Add(a, b), d, block.sums + i);
+      });
+    }
+  }
+}
+
 #if HWY_TARGET != HWY_SCALAR
 /// bf16 two at a time: a 32-bit lane holds an even element below an odd one, and each becomes f32 with one
 /// shift or mask. Queries and sums are laid out to match: for each vector of pairs first its even elements,
-/// then its odd ones. Half vectors suffice, and divide the heads of more models.
-using Pair = hn::CappedTag<float, 8>;
+/// then its odd ones. Heads are taken two at a time too: a head of 80 is two vectors of 32 elements and a
+/// half, and the half belongs to the next head.
+using Pair = hn::CappedTag<float, 16>;
 using PairBits = hn::RebindToUnsigned<Pair>;
 
 /// GCC 12 loads again what is used twice, rather than keep it, and these loops are bound by loads.
@@ -98,26 +131,37 @@ HWY_INLINE hn::Vec<Pair> odd_of(hn::Vec<PairBits> pairs) {
   return hn::BitCast(Pair(), hn::And(pairs, hn::Set(PairBits(), 0xffff0000u)));
 }
 
-bool heads_are_pairs(int head_dim) { return head_dim % (2 * static_cast<int>(hn::Lanes(Pair()))) == 0; }
+bool heads_are_pairs(int head_dim) { return head_dim % static_cast<int>(hn::Lanes(Pair())) == 0; }
+
+/// The vectors of two heads: `whole` of the first, perhaps one of both, `whole` of the second.
+struct TwoHeads {
+  explicit TwoHeads(int head_dim)
+      : all(head_dim / static_cast<std::int64_t>(hn::Lanes(Pair()))), whole(all / 2), last(all - whole) {}
+  std::int64_t all, whole, last;  // last: the first that is the second head's alone
+};
 
 void score_pairs(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& ahead) {
   const Pair d;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d)), n = head_dim;
+  const std::int64_t step = 2 * static_cast<std::int64_t>(hn::Lanes(d)), n = head_dim;
+  const TwoHeads two(head_dim);
+  const auto lower = hn::FirstN(d, hn::Lanes(d) / 2);
   float* q = block.pairs;
-  for (std::int64_t i = 0; i < n * block.heads; i += 2 * lanes) {
+  const int paired = block.heads / 2 * 2;
+  for (std::int64_t i = 0; i < n * paired; i += step) {
     hn::Vec<Pair> even, odd;
     hn::LoadInterleaved2(d, block.q + i, even, odd);
     hn::StoreU(even, d, q + i);
-    hn::StoreU(odd, d, q + i + lanes);
+    hn::StoreU(odd, d, q + i + step / 2);
   }
   for (int group = 0; group < block.groups(); ++group) {
     const Rows<bf16> k(kv.k, block, group);
     ahead.reached(group);
-    for (int h = 0; h < block.heads; ++h) {
-      ahead.tick();
-      auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
-      for (std::int64_t i = h * n; i < h * n + n; i += 2 * lanes) {
-        const auto q_even = kept(hn::LoadU(d, q + i)), q_odd = kept(hn::LoadU(d, q + i + lanes));
+    for (int h = 0; h < paired; h += 2) {
+      ahead.tick(h, 2);
+      auto a0 = hn::Zero(d), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+      std::int64_t i = h * n;
+      const auto add = [&](auto& s0, auto& s1, auto& s2, auto& s3) HWY_ATTR {
+        const auto q_even = kept(hn::LoadU(d, q + i)), q_odd = kept(hn::LoadU(d, q + i + step / 2));
         const auto k0 = load_pairs(k.at[0] + i), k1 = load_pairs(k.at[1] + i);
         const auto k2 = load_pairs(k.at[2] + i), k3 = load_pairs(k.at[3] + i);
         s0 = hn::MulAdd(q_even, even_of(k0), s0);
@@ -128,31 +172,49 @@ void score_pairs(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhe
         s1 = hn::MulAdd(q_odd, odd_of(k1), s1);
         s2 = hn::MulAdd(q_odd, odd_of(k2), s2);
         s3 = hn::MulAdd(q_odd, odd_of(k3), s3);
+        i += step;
+      };
+      for (std::int64_t v = 0; v < two.whole; ++v) add(a0, a1, a2, a3);
+      if (two.whole < two.last) {
+        auto c0 = hn::Zero(d), c1 = c0, c2 = c0, c3 = c0;
+        add(c0, c1, c2, c3);
+        const auto share = [&](auto c, auto& a, auto& b) HWY_ATTR {
+          a = hn::IfThenElse(lower, hn::Add(a, c), a);
+          b = hn::IfThenElse(lower, b, c);
+        };
+        share(c0, a0, b0), share(c1, a1, b1), share(c2, a2, b2), share(c3, a3, b3);
       }
-      sum_lanes(d, s0, s1, s2, s3, block.scores + h * kBlockKeys + group * kGroup);
+      for (std::int64_t v = two.last; v < two.all; ++v) add(b0, b1, b2, b3);
+      float* scores = scores_of(block, group, h);
+      sum_lanes(d, a0, a1, a2, a3, scores);
+      sum_lanes(d, b0, b1, b2, b3, scores + kGroup);
     }
   }
+  if (paired < block.heads) score_keys<bf16>(head_dim, kv, block, ahead, paired);
 }
 
 void sum_pairs(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& ahead) {
   const Pair d;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d)), n = head_dim;
-  const std::int64_t width = n * block.heads;
-  float* sums = block.pairs;
-  std::fill_n(sums, width, 0.0f);
+  const std::int64_t step = 2 * static_cast<std::int64_t>(hn::Lanes(d)), n = head_dim;
+  const TwoHeads two(head_dim);
+  const auto lower = hn::FirstN(d, hn::Lanes(d) / 2);
+  const int paired = block.heads / 2 * 2;
+  float* sums = block.sums;
+  std::fill_n(sums, n * paired, 0.0f);
   for (int group = 0; group < block.groups(); ++group) {
     const Rows<bf16> v(kv.v, block, group);
     ahead.reached(block.groups() + group);
-    for (int h = 0; h < block.heads; ++h) {
-      ahead.tick();
-      const float* weights = block.scores + h * kBlockKeys + group * kGroup;
-      const auto w0 = hn::Set(d, weights[0]), w1 = hn::Set(d, weights[1]), w2 = hn::Set(d, weights[2]),
-                 w3 = hn::Set(d, weights[3]);
-      for (std::int64_t i = h * n; i < h * n + n; i += 2 * lanes) {
+    for (int h = 0; h < paired; h += 2) {
+      ahead.tick(h, 2);
+      const float* w = scores_of(block, group, h);
+      const auto a0 = hn::Set(d, w[0]), a1 = hn::Set(d, w[1]), a2 = hn::Set(d, w[2]), a3 = hn::Set(d, w[3]);
+      const auto b0 = hn::Set(d, w[4]), b1 = hn::Set(d, w[5]), b2 = hn::Set(d, w[6]), b3 = hn::Set(d, w[7]);
+      std::int64_t i = h * n;
+      const auto add = [&](auto w0, auto w1, auto w2, auto w3) HWY_ATTR {
         const auto v0 = load_pairs(v.at[0] + i), v1 = load_pairs(v.at[1] + i);
         const auto v2 = load_pairs(v.at[2] + i), v3 = load_pairs(v.at[3] + i);
         auto even = hn::MulAdd(w0, even_of(v0), hn::LoadU(d, sums + i));
-        auto odd = hn::MulAdd(w0, odd_of(v0), hn::LoadU(d, sums + i + lanes));
+        auto odd = hn::MulAdd(w0, odd_of(v0), hn::LoadU(d, sums + i + step / 2));
         even = hn::MulAdd(w1, even_of(v1), even);
         odd = hn::MulAdd(w1, odd_of(v1), odd);
         even = hn::MulAdd(w2, even_of(v2), even);
@@ -160,58 +222,54 @@ void sum_pairs(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead
         even = hn::MulAdd(w3, even_of(v3), even);
         odd = hn::MulAdd(w3, odd_of(v3), odd);
         hn::StoreU(even, d, sums + i);
-        hn::StoreU(odd, d, sums + i + lanes);
-      }
+        hn::StoreU(odd, d, sums + i + step / 2);
+        i += step;
+      };
+      for (std::int64_t u = 0; u < two.whole; ++u) add(a0, a1, a2, a3);
+      if (two.whole < two.last)
+        add(hn::IfThenElse(lower, a0, b0), hn::IfThenElse(lower, a1, b1), hn::IfThenElse(lower, a2, b2),
+            hn::IfThenElse(lower, a3, b3));
+      for (std::int64_t u = two.last; u < two.all; ++u) add(b0, b1, b2, b3);
     }
   }
-  for (std::int64_t i = 0; i < width; i += 2 * lanes)
-    hn::StoreInterleaved2(hn::LoadU(d, sums + i), hn::LoadU(d, sums + i + lanes), d, block.sums + i);
+  for (std::int64_t i = 0; i < n * paired; i += step)
+    hn::StoreInterleaved2(hn::LoadU(d, sums + i), hn::LoadU(d, sums + i + step / 2), d, sums + i);
+  if (paired < block.heads) sum_values<bf16>(head_dim, kv, block, ahead, paired);
 }
 #endif
 
-/// Scores become weights; those behind the last key are zero, up to whole vectors and groups.
-void weigh_keys(int head_dim, const RowBlock& block, FetchAhead& ahead) {
-  const Floats d;
-  const int lanes = static_cast<int>(hn::Lanes(d));
-  const int unit = std::max(lanes, kGroup), padded = (block.keys + unit - 1) / unit * unit;
-  const auto scale = hn::Set(d, 1 / std::sqrt(static_cast<float>(head_dim)));
+/// Scores become weights; those behind the last key are zero.
+void weigh_keys(int head_dim, const RowBlock& block) {
+  const int groups = block.groups(), columns = block.heads * kGroup;
+  const float scale = 1 / std::sqrt(static_cast<float>(head_dim));
+  for (int i = block.keys; i < groups * kGroup; ++i) {
+    for (int h = 0; h < block.heads; ++h) scores_of(block, i % groups, h)[i / groups] = -INFINITY;
+  }
+  float* const of_lane = block.of_lane;
+  for_each_vector(columns, [&](auto d, std::int64_t c) HWY_ATTR {
+    auto largest = hn::LoadU(d, block.scores + c);
+    for (int g = 1; g < groups; ++g) largest = hn::Max(largest, hn::LoadU(d, block.scores + g * columns + c));
+    hn::StoreU(hn::Mul(largest, hn::Set(d, scale)), d, of_lane + c);
+  });
   for (int h = 0; h < block.heads; ++h) {
-    ahead.tick();
-    float* s = block.scores + h * kBlockKeys;
-    std::fill(s + block.keys, s + padded, -INFINITY);
-    auto largest = hn::LoadU(d, s);
-    for (int t = lanes; t < padded; t += lanes) largest = hn::Max(largest, hn::LoadU(d, s + t));
-    largest = hn::Mul(hn::MaxOfLanes(d, largest), scale);
+    float* const lane = of_lane + h * kGroup;
+    block.largest[h] = std::max(std::max(lane[0], lane[1]), std::max(lane[2], lane[3]));
+    std::fill_n(lane, kGroup, block.largest[h]);
+  }
+  for_each_vector(columns, [&](auto d, std::int64_t c) HWY_ATTR {
+    const auto largest = hn::LoadU(d, of_lane + c);
     auto total = hn::Zero(d);
-    for (int t = 0; t < padded; t += lanes) {
-      const auto weight = hn::Exp(d, hn::MulSub(hn::LoadU(d, s + t), scale, largest));
-      hn::StoreU(weight, d, s + t);
+    for (int g = 0; g < groups; ++g) {
+      float* const at = block.scores + g * columns + c;
+      const auto weight = hn::Exp(d, hn::MulSub(hn::LoadU(d, at), hn::Set(d, scale), largest));
+      hn::StoreU(weight, d, at);
       total = hn::Add(total, weight);
     }
-    block.largest[h] = hn::GetLane(largest);
-    block.total[h] = hn::GetLane(hn::SumOfLanes(d, total));
-  }
-}
-
-template <class T>
-void sum_values(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& ahead) {
-  std::fill_n(block.sums, std::int64_t{block.heads} * head_dim, 0.0f);
-  for (int group = 0; group < block.groups(); ++group) {
-    const Rows<T> v(kv.v, block, group);
-    ahead.reached(block.groups() + group);
-    for (int h = 0; h < block.heads; ++h) {
-      const float* w = block.scores + h * kBlockKeys + group * kGroup;
-      const std::int64_t head = std::int64_t{h} * head_dim;
-      ahead.tick();
-      for_each_vector(head_dim, [&](auto d, std::int64_t i) HWY_ATTR {
-        i += head;
-        auto a = hn::MulAdd(hn::Set(d, w[0]), load_f32(d, v.at[0] + i), hn::LoadU(d, block.sums + i));
-        auto b = hn::Mul(hn::Set(d, w[1]), load_f32(d, v.at[1] + i));
-        a = hn::MulAdd(hn::Set(d, w[2]), load_f32(d, v.at[2] + i), a);
-        b = hn::MulAdd(hn::Set(d, w[3]), load_f32(d, v.at[3] + i), b);
-        hn::StoreU(hn::Add(a, b), d, block.sums + i);
-      });
-    }
+    hn::StoreU(total, d, of_lane + c);
+  });
+  for (int h = 0; h < block.heads; ++h) {
+    const float* const lane = of_lane + h * kGroup;
+    block.total[h] = (lane[0] + lane[1]) + (lane[2] + lane[3]);
   }
 }
 
@@ -220,13 +278,13 @@ void attend_block_of(int head_dim, const KvSpan& kv, const RowBlock& block, Fetc
 #if HWY_TARGET != HWY_SCALAR
   if (std::is_same_v<T, bf16> && heads_are_pairs(head_dim)) {
     score_pairs(head_dim, kv, block, ahead);
-    weigh_keys(head_dim, block, ahead);
+    weigh_keys(head_dim, block);
     sum_pairs(head_dim, kv, block, ahead);
     return;
   }
 #endif
   score_keys<T>(head_dim, kv, block, ahead);
-  weigh_keys(head_dim, block, ahead);
+  weigh_keys(head_dim, block);
   sum_values<T>(head_dim, kv, block, ahead);
 }
 

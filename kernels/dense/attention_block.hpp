@@ -9,8 +9,8 @@
 
 namespace trisect::dense {
 
-inline constexpr int kBlockKeys = 64;  ///< whole vectors of any instruction set
-inline constexpr int kGroup = 4;       ///< tokens that are computed together
+inline constexpr int kBlockKeys = 256;  ///< at most
+inline constexpr int kGroup = 4;        ///< tokens that are computed together
 
 /// Some heads of a query against a block of keys, and where the block's results go.
 struct RowBlock {
@@ -18,79 +18,61 @@ struct RowBlock {
   std::int64_t offset[kBlockKeys] =
       {};  ///< of the block's tokens, from the bases of K and V to the first head
   int keys = 0, heads = 0;
-  float* scores = nullptr;  ///< scratch, [heads][kBlockKeys]
-  float* pairs = nullptr;   ///< scratch, [heads * head_dim]
+  float* scores = nullptr;   ///< scratch, [groups][heads][kGroup]
+  float* pairs = nullptr;    ///< scratch, [heads * head_dim]
+  float* of_lane = nullptr;  ///< scratch, [heads][kGroup]
   /// Results for each head: the largest score, the sum of exp(score - largest), and the sum of values so
   /// weighted.
   float *largest = nullptr, *total = nullptr, *sums = nullptr;
 
   int groups() const { return (keys + kGroup - 1) / kGroup; }
-  /// The i-th token of a group. One that would lie beyond the block is the last token once more.
-  std::int64_t token(int group, int i) const { return offset[std::min(group * kGroup + i, keys - 1)]; }
+  /// The number of a group's i-th token. A group takes one of each quarter of the block: four places that are
+  /// each read on and on is what the processor's own prefetching follows.
+  int number(int group, int i) const { return i * groups() + group; }
+  /// Where it is. One that would lie beyond the block is the last token once more.
+  std::int64_t token(int group, int i) const { return offset[std::min(number(group, i), keys - 1)]; }
 };
 
-/// Asks for rows before they are read, in the order of their use: the block's keys, its values, the next
-/// block's keys. Where layers lie interleaved a row ends within a page or two, and with it what the processor
-/// fetches by itself. Into the second-level cache: a group and the next do not fit into the first.
+/// Asks for the rows that the processor's own prefetching does not come upon: those that do not follow the
+/// row before them in memory, as where a page ends, or the keys, or the block. Into the second-level cache.
 class FetchAhead {
  public:
-  FetchAhead(const KvSpan& kv, std::int64_t head_bytes)
-      : kv_(kv), head_bytes_(head_bytes), lines_((kGroup * head_bytes + kLine - 1) / kLine) {}
+  FetchAhead(const KvSpan& kv, std::int64_t head_bytes) : kv_(kv), head_bytes_(head_bytes) {}
 
-  /// `next` is what this thread does after `block`, or null. What was asked for ahead of time counts.
-  void begin(const RowBlock& block, const RowBlock* next) {
-    const int done = asked_ - 2 * groups_;
-    block_ = &block;
-    groups_ = block.groups();
-    next_ = next;
-    now_ = 0;
-    if (done > 0 && at_[0] != nullptr)
-      asked_ = done;
-    else
-      move_to(std::max(done, 0));
-  }
+  /// `next` is what this thread does after `block`, or null.
+  void begin(const RowBlock& block, const RowBlock* next) { block_ = &block, next_ = next; }
 
   /// Group `group` of the block's keys, then values, is being read.
   void reached(int group) {
-    now_ = group;
-    if (asked_ <= group) move_to(group + 1);
+    const int groups = block_->groups();
+    const bool is_last_keys = group + 1 == groups, is_last = group + 1 == 2 * groups;
+    const RowBlock* const then = is_last ? next_ : block_;
+    const int within = is_last || is_last_keys ? 0 : (group + 1) % groups;
+    const std::byte* const base = group + 1 < groups || is_last ? kv_.k : kv_.v;
+    rows_ = 0;
+    for (int i = 0; i < kGroup && then != nullptr; ++i) {
+      const std::int64_t step = then->token(within, i) - block_->token(group % groups, i);
+      if (is_last || is_last_keys || (step != 0 && step != block_->heads * head_bytes_))
+        at_[rows_++] = base + then->token(within, i);
+    }
   }
 
-  /// A head of a group is being computed: asks for as much.
-  void tick() {
-    if (asked_ > now_ + kLead || at_[row_] == nullptr) return;
-    const std::byte* first = at_[row_] + byte_;
-    const std::int64_t lines = std::min(lines_, (row_bytes_ - byte_ + kLine - 1) / kLine);
-    for (std::int64_t i = 0; i < lines; ++i) __builtin_prefetch(first + i * kLine, 0, 2);
-    byte_ += lines * kLine;
-    if (byte_ < row_bytes_) return;
-    byte_ = 0;
-    if (++row_ == kGroup) move_to(asked_ + 1);
+  /// Heads of a group are being computed: asks for theirs.
+  void tick(int head, int heads) const {
+    for (int row = 0; row < rows_; ++row) {
+      const std::byte* const end = at_[row] + (head + heads) * head_bytes_;
+      for (const std::byte* line = at_[row] + head * head_bytes_; line < end; line += kLine)
+        __builtin_prefetch(line, 0, 2);
+    }
   }
 
  private:
   static constexpr std::int64_t kLine = 64;
-  static constexpr int kLead = 2;  // groups
-
-  void move_to(int group) {
-    asked_ = group;
-    row_ = 0;
-    byte_ = 0;
-    const int part = std::min(group / groups_, 2), within = group - part * groups_;
-    const RowBlock* block = part < 2 ? block_ : next_;
-    const std::byte* base = part == 1 ? kv_.v : kv_.k;
-    row_bytes_ = block == nullptr ? 0 : block->heads * head_bytes_;
-    for (int i = 0; i < kGroup; ++i)
-      at_[i] = block == nullptr || within >= block->groups() ? nullptr : base + block->token(within, i);
-  }
 
   const KvSpan& kv_;
-  const std::int64_t head_bytes_, lines_;  // lines: of a head of a group
+  const std::int64_t head_bytes_;
   const RowBlock *block_ = nullptr, *next_ = nullptr;
-  int groups_ = 0;           // of the block's keys, and of its values
-  int now_ = 0, asked_ = 0;  // groups: keys, values, the next block's keys
-  int row_ = 0;
-  std::int64_t byte_ = 0, row_bytes_ = 0;
+  int rows_ = 0;
   const std::byte* at_[kGroup] = {};
 };
 

@@ -14,7 +14,15 @@ namespace {
 /// Bounds the scratch of a pass: its partial results are a few MB for phi-2.
 constexpr int kMostBlocks = 256;
 
-int blocks_of(int keys) { return (keys + kBlockKeys - 1) / kBlockKeys; }
+int most_blocks_of(int keys) { return 2 * ((keys + 2 * kBlockKeys - 1) / (2 * kBlockKeys)); }
+
+/// A row's blocks depend on its length alone. They are of one size but for the last, so that an even number
+/// of threads has whole blocks to do, and end where pages of 16 do.
+int block_keys_of(int keys) {
+  constexpr int kUnit = 16;
+  const int blocks = most_blocks_of(keys);
+  return ((keys + blocks - 1) / blocks + kUnit - 1) / kUnit * kUnit;
+}
 
 /// KvSpan::offset() of tokens side by side, with one division for all: they are as many as a short call has
 /// keys, and a division of theirs takes as long as reading a line of the cache.
@@ -36,10 +44,10 @@ class Pass {
     const std::int32_t* position = args.position.row<std::int32_t>();
     do {
       const int row = rows_++, keys = position[first + row] + 1;
-      start_[row + 1] = start_[row] + blocks_of(keys);
-      for (int b = start_[row]; b < start_[row + 1]; ++b)
-        keys_.push_back(keys_.back() + std::min(kBlockKeys, keys - (b - start_[row]) * kBlockKeys));
-    } while (first + rows_ < last && blocks() + blocks_of(position[first + rows_] + 1) <= kMostBlocks);
+      const int each = block_keys_of(keys);
+      for (int key = 0; key < keys; key += each) keys_.push_back(keys_.back() + std::min(each, keys - key));
+      start_[row + 1] = static_cast<int>(keys_.size()) - 1;
+    } while (first + rows_ < last && blocks() + most_blocks_of(position[first + rows_] + 1) <= kMostBlocks);
   }
 
   int rows() const { return rows_; }
@@ -48,7 +56,7 @@ class Pass {
   std::int64_t width() const { return heads() * problem_.head_dim; }
 
   /// The part-th of `parts` equal parts, counted in heads of keys: whole blocks, and some heads of those in
-  /// which parts meet. A head's result does not depend on where that is.
+  /// which parts meet, two by two. A head's result does not depend on where that is.
   void attend(int part, int parts, const Partials& partials, float* scratch) const {
     FetchAhead ahead(args_.kv, problem_.head_dim * static_cast<std::int64_t>(size_of(problem_.dtype)));
     RowBlock block[2];
@@ -78,7 +86,8 @@ class Pass {
     const std::int64_t at = keys_.back() * heads() * part / parts;
     const auto block = static_cast<std::size_t>(
         std::upper_bound(keys_.begin(), keys_.end() - 1, at / heads()) - keys_.begin() - 1);
-    return {static_cast<int>(block), (at - keys_[block] * heads()) / (keys_[block + 1] - keys_[block])};
+    const std::int64_t head = (at - keys_[block] * heads()) / (keys_[block + 1] - keys_[block]);
+    return {static_cast<int>(block), head < heads() ? head / 2 * 2 : head};
   }
 
   /// Makes `block` the heads from `at` to the end of its block, or to `end`; none when `end` is reached.
@@ -88,18 +97,20 @@ class Pass {
     block.heads = at.block > end.block || at.block >= blocks() ? 0 : static_cast<int>(last - at.head);
     if (block.heads == 0) return at;
     const int i = static_cast<int>(std::upper_bound(start_, start_ + rows_, at.block) - start_) - 1;
-    const int row = first_ + i, key = (at.block - start_[i]) * kBlockKeys;
+    const int row = first_ + i;
     const std::int64_t column = at.head * problem_.head_dim;
     block.q = args_.q.row<float>(row) + column;
     const auto number = static_cast<std::size_t>(at.block);
     block.keys = static_cast<int>(keys_[number + 1] - keys_[number]);
     block.scores = scratch;
     block.pairs = scratch + heads() * kBlockKeys;
+    block.of_lane = block.pairs + width();
     block.largest = partials.largest(at.block) + at.head;
     block.total = partials.total(at.block) + at.head;
     block.sums = partials.sums(at.block) + column;
     const std::int64_t of_column = column * static_cast<std::int64_t>(size_of(problem_.dtype));
     const std::int32_t slot = args_.slot.row<std::int32_t>()[row];
+    const auto key = static_cast<int>(keys_[number] - keys_[static_cast<std::size_t>(start_[i])]);
     set_offsets(args_.kv, slot, key, block.keys, of_column, block.offset);
     return {at.block + 1, 0};
   }
@@ -120,7 +131,7 @@ void attend_rows(const Attention::Problem& problem, const Attention::Args& args,
     thread_local Scratch scratch;
     // For the most there can be: a sequence that grows would make it grow in the middle of decoding.
     const std::int64_t of_partials = std::max(pass.blocks(), kMostBlocks) * (2 * pass.heads() + pass.width()),
-                       of_thread = pass.heads() * kBlockKeys + pass.width();
+                       of_thread = pass.heads() * (kBlockKeys + kGroup) + pass.width();
     float* floats = scratch.reserve<float>(of_partials + thread_count() * of_thread);
     const Partials partials{floats, pass.heads(), pass.width()};
 #pragma omp parallel
