@@ -133,17 +133,22 @@ HWY_INLINE hn::Vec<Pair> odd_of(hn::Vec<PairBits> pairs) {
 
 bool heads_are_pairs(int head_dim) { return head_dim % static_cast<int>(hn::Lanes(Pair())) == 0; }
 
-/// The vectors of two heads: `whole` of the first, perhaps one of both, `whole` of the second.
+/// The vectors of two heads, kAll of them or, if that is 0, as many as there are: `whole` of the first,
+/// perhaps one of both, and those from `last` on of the second.
+template <int kAll>
 struct TwoHeads {
-  explicit TwoHeads(int head_dim)
-      : all(head_dim / static_cast<std::int64_t>(hn::Lanes(Pair()))), whole(all / 2), last(all - whole) {}
-  std::int64_t all, whole, last;  // last: the first that is the second head's alone
+  explicit TwoHeads(std::int64_t head_dim)
+      : all(kAll > 0 ? kAll : head_dim / static_cast<std::int64_t>(hn::Lanes(Pair()))),
+        whole(all / 2),
+        last(all - whole) {}
+  const std::int64_t all, whole, last;
 };
 
+template <int kAll>
 void score_pairs(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& ahead) {
   const Pair d;
   const std::int64_t step = 2 * static_cast<std::int64_t>(hn::Lanes(d)), n = head_dim;
-  const TwoHeads two(head_dim);
+  const TwoHeads<kAll> two(head_dim);
   const auto lower = hn::FirstN(d, hn::Lanes(d) / 2);
   float* q = block.pairs;
   const int paired = block.heads / 2 * 2;
@@ -174,6 +179,7 @@ void score_pairs(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhe
         s3 = hn::MulAdd(q_odd, odd_of(k3), s3);
         i += step;
       };
+#pragma GCC unroll 2
       for (std::int64_t v = 0; v < two.whole; ++v) add(a0, a1, a2, a3);
       if (two.whole < two.last) {
         auto c0 = hn::Zero(d), c1 = c0, c2 = c0, c3 = c0;
@@ -184,6 +190,7 @@ void score_pairs(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhe
         };
         share(c0, a0, b0), share(c1, a1, b1), share(c2, a2, b2), share(c3, a3, b3);
       }
+#pragma GCC unroll 2
       for (std::int64_t v = two.last; v < two.all; ++v) add(b0, b1, b2, b3);
       float* scores = scores_of(block, group, h);
       sum_lanes(d, a0, a1, a2, a3, scores);
@@ -193,14 +200,14 @@ void score_pairs(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhe
   if (paired < block.heads) score_keys<bf16>(head_dim, kv, block, ahead, paired);
 }
 
+template <int kAll>
 void sum_pairs(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& ahead) {
   const Pair d;
   const std::int64_t step = 2 * static_cast<std::int64_t>(hn::Lanes(d)), n = head_dim;
-  const TwoHeads two(head_dim);
+  const TwoHeads<kAll> two(head_dim);
   const auto lower = hn::FirstN(d, hn::Lanes(d) / 2);
   const int paired = block.heads / 2 * 2;
   float* sums = block.sums;
-  std::fill_n(sums, n * paired, 0.0f);
   for (int group = 0; group < block.groups(); ++group) {
     const Rows<bf16> v(kv.v, block, group);
     ahead.reached(block.groups() + group);
@@ -213,8 +220,10 @@ void sum_pairs(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead
       const auto add = [&](auto w0, auto w1, auto w2, auto w3) HWY_ATTR {
         const auto v0 = load_pairs(v.at[0] + i), v1 = load_pairs(v.at[1] + i);
         const auto v2 = load_pairs(v.at[2] + i), v3 = load_pairs(v.at[3] + i);
-        auto even = hn::MulAdd(w0, even_of(v0), hn::LoadU(d, sums + i));
-        auto odd = hn::MulAdd(w0, odd_of(v0), hn::LoadU(d, sums + i + step / 2));
+        auto even = hn::Zero(d), odd = even;
+        if (group > 0) even = hn::LoadU(d, sums + i), odd = hn::LoadU(d, sums + i + step / 2);
+        even = hn::MulAdd(w0, even_of(v0), even);
+        odd = hn::MulAdd(w0, odd_of(v0), odd);
         even = hn::MulAdd(w1, even_of(v1), even);
         odd = hn::MulAdd(w1, odd_of(v1), odd);
         even = hn::MulAdd(w2, even_of(v2), even);
@@ -225,10 +234,12 @@ void sum_pairs(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead
         hn::StoreU(odd, d, sums + i + step / 2);
         i += step;
       };
+#pragma GCC unroll 2
       for (std::int64_t u = 0; u < two.whole; ++u) add(a0, a1, a2, a3);
       if (two.whole < two.last)
         add(hn::IfThenElse(lower, a0, b0), hn::IfThenElse(lower, a1, b1), hn::IfThenElse(lower, a2, b2),
             hn::IfThenElse(lower, a3, b3));
+#pragma GCC unroll 2
       for (std::int64_t u = two.last; u < two.all; ++u) add(b0, b1, b2, b3);
     }
   }
@@ -277,9 +288,10 @@ template <class T>
 void attend_block_of(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& ahead) {
 #if HWY_TARGET != HWY_SCALAR
   if (std::is_same_v<T, bf16> && heads_are_pairs(head_dim)) {
-    score_pairs(head_dim, kv, block, ahead);
+    const bool is_five = head_dim == 5 * static_cast<int>(hn::Lanes(Pair()));
+    is_five ? score_pairs<5>(head_dim, kv, block, ahead) : score_pairs<0>(head_dim, kv, block, ahead);
     weigh_keys(head_dim, block);
-    sum_pairs(head_dim, kv, block, ahead);
+    is_five ? sum_pairs<5>(head_dim, kv, block, ahead) : sum_pairs<0>(head_dim, kv, block, ahead);
     return;
   }
 #endif
