@@ -314,17 +314,18 @@ void attend(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& a
 void merge(const Partials& partials, int first, int last, int head, int head_dim, float* out) {
   float largest = -INFINITY, total = 0;
   for (int b = first; b < last; ++b) largest = std::max(largest, partials.largest(b)[head]);
-  std::fill_n(out, head_dim, 0.0f);
   for (int b = first; b < last; ++b) {
-    const float factor = std::exp(partials.largest(b)[head] - largest);
-    const float* sums = partials.sums(b) + std::int64_t{head} * head_dim;
+    float& factor = partials.largest(b)[head];  // nobody asks for it again
+    factor = std::exp(factor - largest);
     total += factor * partials.total(b)[head];
-    for_each_vector(head_dim, [&](auto d, std::int64_t i) HWY_ATTR {
-      hn::StoreU(hn::MulAdd(hn::Set(d, factor), hn::LoadU(d, sums + i), hn::LoadU(d, out + i)), d, out + i);
-    });
   }
   for_each_vector(head_dim, [&](auto d, std::int64_t i) HWY_ATTR {
-    hn::StoreU(hn::Div(hn::LoadU(d, out + i), hn::Set(d, total)), d, out + i);
+    auto sum = hn::Zero(d);
+    for (int b = first; b < last; ++b) {
+      const float* sums = partials.sums(b) + std::int64_t{head} * head_dim;
+      sum = hn::MulAdd(hn::Set(d, partials.largest(b)[head]), hn::LoadU(d, sums + i), sum);
+    }
+    hn::StoreU(hn::Div(sum, hn::Set(d, total)), d, out + i);
   });
 }
 

@@ -272,7 +272,7 @@ TEST(AttentionCpuRows, TakesNoMoreMemoryWhenSequencesGrow) {
   std::thread([&] {  // with scratch of its own
     omp_set_num_threads(1);
     faults(few);
-    EXPECT_LT(faults(many), 8) << "the sums of 240 blocks are 58 pages";
+    EXPECT_LT(faults(many), 8) << "the sums of 120 blocks are 29 pages";
   })
       .join();
 }
