@@ -14,15 +14,26 @@ namespace {
 /// Bounds the scratch of a pass: its partial results are a few MB for phi-2.
 constexpr int kMostBlocks = 256;
 
-int most_blocks_of(int keys) { return 2 * ((keys + 2 * kBlockKeys - 1) / (2 * kBlockKeys)); }
+/// A row's blocks depend on its length and width alone. They are of one size but for the last, so that an
+/// even number of threads has whole blocks to do, and end where pages of 16 do.
+class BlockSize {
+ public:
+  explicit BlockSize(std::int64_t row_bytes) : most_keys_(row_bytes < kLongRow ? kShortRows : kBlockKeys) {}
 
-/// A row's blocks depend on its length alone. They are of one size but for the last, so that an even number
-/// of threads has whole blocks to do, and end where pages of 16 do.
-int block_keys_of(int keys) {
-  constexpr int kUnit = 16;
-  const int blocks = most_blocks_of(keys);
-  return ((keys + blocks - 1) / blocks + kUnit - 1) / kUnit * kUnit;
-}
+  int most_blocks_of(int keys) const { return 2 * ((keys + 2 * most_keys_ - 1) / (2 * most_keys_)); }
+  int keys_of(int keys) const {
+    const int blocks = most_blocks_of(keys);
+    return ((keys + blocks - 1) / blocks + kUnit - 1) / kUnit * kUnit;
+  }
+
+ private:
+  /// The four places of a block of short rows would lie on as many pages of memory each: with more keys than
+  /// these, caches of many small pieces are a tenth slower than one piece.
+  static constexpr int kShortRows = 64, kUnit = 16;
+  static constexpr std::int64_t kLongRow = 2048;
+
+  const int most_keys_;
+};
 
 /// KvSpan::offset() of tokens side by side, with one division for all: they are as many as a short call has
 /// keys, and a division of theirs takes as long as reading a line of the cache.
@@ -42,12 +53,14 @@ class Pass {
   Pass(const Attention::Problem& problem, const Attention::Args& args, int first, int last)
       : problem_(problem), args_(args), first_(first) {
     const std::int32_t* position = args.position.row<std::int32_t>();
+    const BlockSize size(width() * static_cast<std::int64_t>(size_of(problem.dtype)));
     do {
       const int row = rows_++, keys = position[first + row] + 1;
-      const int each = block_keys_of(keys);
+      const int each = size.keys_of(keys);
       for (int key = 0; key < keys; key += each) keys_.push_back(keys_.back() + std::min(each, keys - key));
       start_[row + 1] = static_cast<int>(keys_.size()) - 1;
-    } while (first + rows_ < last && blocks() + most_blocks_of(position[first + rows_] + 1) <= kMostBlocks);
+    } while (first + rows_ < last &&
+             blocks() + size.most_blocks_of(position[first + rows_] + 1) <= kMostBlocks);
   }
 
   int rows() const { return rows_; }
