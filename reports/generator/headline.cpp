@@ -145,8 +145,7 @@ std::string vattention_headline(const Results& results) {
   return table.markdown() +
          fmt::format(
              "Over {} of {}, averages over steps; the last columns count traces. Negative: more memory.\n\n",
-             count(static_cast<long>(results.traces.size()), "trace"),
-             escape(results.traces.front().model.name));
+             count(static_cast<long>(results.traces.size()), "trace"), trace_models(results.traces));
 }
 
 std::string adaptivocab_headline(const Results& results) {

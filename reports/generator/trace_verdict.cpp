@@ -69,15 +69,6 @@ std::string granule_sentence(const TraceRun& run, const std::vector<TraceRun>& r
       trace_label(run, runs), granules, length);
 }
 
-std::string models_of(const std::vector<TraceRun>& runs) {
-  std::vector<std::string> names;
-  for (const TraceRun& run : runs) {
-    const std::string name = escape(run.model.name);
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  }
-  return fmt::format("{}", fmt::join(names, " and "));
-}
-
 }  // namespace
 
 std::vector<TraceJudgement> judge_traces(const std::vector<TraceRun>& runs) {
@@ -116,6 +107,15 @@ std::string trace_label(const TraceRun& run, const std::vector<TraceRun>& runs) 
   return label;
 }
 
+std::string trace_models(const std::vector<TraceRun>& runs) {
+  std::vector<std::string> names;
+  for (const TraceRun& run : runs) {
+    const std::string name = escape(run.model.name);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return fmt::format("{}", fmt::join(names, " and "));
+}
+
 std::string trace_verdict(const std::vector<TraceRun>& runs) {
   const std::vector<TraceJudgement> all = judge_traces(runs);
   if (all.empty()) return "";
@@ -125,7 +125,7 @@ std::string trace_verdict(const std::vector<TraceRun>& runs) {
                                  yes.empty() ? (trade.empty() ? "does not pay" : "is a trade at best")
                                  : no.empty() && trade.empty() ? "pays against every cache it ran beside"
                                                                : "pays against some caches and not others",
-                                 models_of(runs));
+                                 trace_models(runs));
   if (!yes.empty()) text += " It pays against " + yes + ".";
   if (!trade.empty()) text += " It gives one for the other against " + trade + ".";
   text += no.empty() ? "" : " It does not pay against " + no + ".";

@@ -8,7 +8,6 @@
 
 namespace trisect::report {
 
-
 /// Committed bytes that differ by less count as the same, and so do step times.
 inline constexpr double kSameMemory = 0.01, kSameStep = 0.02;
 
@@ -35,7 +34,11 @@ std::vector<TraceJudgement> judge_traces(const std::vector<TraceRun>& runs);
 /// Tokens that a running request has, averaged over requests and steps; 0 when none ran.
 double mean_length(const TraceRun& run, const TraceCache& cache);
 
-/// "chat", and "chat (2.10 MB granules)" where the inputs have others too.
+/// The models that the traces ran on: "a and b".
+std::string trace_models(const std::vector<TraceRun>& runs);
+
+/// "chat", "chat with granules of 2.10 MB" where the inputs have others too, "chat (model)" for another model
+/// than the first one's.
 std::string trace_label(const TraceRun& run, const std::vector<TraceRun>& runs);
 
 /// Where it pays, where it trades and where it does not, and why; nothing without a vattention run.
