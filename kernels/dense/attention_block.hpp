@@ -79,12 +79,17 @@ class FetchAhead {
 /// Writes the block's results. The type is the cache's.
 void attend_block(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& ahead);
 
+/// Floats between what two threads write: the processor's prefetching runs on from one thread's to the
+/// other's, which has to get its own back.
+inline constexpr std::int64_t kApart = 256;
+
 /// Where the results of one block of one row lie.
 struct Partials {
   float* base;
   std::int64_t heads, width;
 
-  float* largest(int block) const { return base + block * (2 * heads + width); }
+  std::int64_t of_block() const { return 2 * heads + width + kApart; }
+  float* largest(int block) const { return base + block * of_block(); }
   float* total(int block) const { return largest(block) + heads; }
   float* sums(int block) const { return total(block) + heads; }
 };

@@ -14,17 +14,17 @@ namespace {
 /// Bounds the scratch of a pass: its partial results are a few MB for phi-2.
 constexpr int kMostBlocks = 256;
 
-/// A row's blocks depend on its length and width alone. They are of one size but for the last, so that an
-/// even number of threads has whole blocks to do, and end where pages of 16 do.
-class BlockSize {
+/// A row's blocks depend on its length and width alone. They are as even as blocks can be that end where
+/// pages of 16 do, and two or a multiple of that, so that an even number of threads has whole blocks to do.
+class Cut {
  public:
-  explicit BlockSize(std::int64_t row_bytes) : most_keys_(row_bytes < kLongRow ? kShortRows : kBlockKeys) {}
-
-  int most_blocks_of(int keys) const { return 2 * ((keys + 2 * most_keys_ - 1) / (2 * most_keys_)); }
-  int keys_of(int keys) const {
-    const int blocks = most_blocks_of(keys);
-    return ((keys + blocks - 1) / blocks + kUnit - 1) / kUnit * kUnit;
+  Cut(int keys, std::int64_t row_bytes) : keys_(keys), units_((keys + kUnit - 1) / kUnit) {
+    const int most = 2 * (row_bytes < kLongRow ? kShortRows : kBlockKeys);
+    blocks_ = std::min(units_, (keys + most - 1) / most * 2);
   }
+
+  int blocks() const { return blocks_; }
+  int end(int block) const { return std::min(keys_, (block + 1) * units_ / blocks_ * kUnit); }
 
  private:
   /// The four places of a block of short rows would lie on as many pages of memory each: with more keys than
@@ -32,7 +32,8 @@ class BlockSize {
   static constexpr int kShortRows = 64, kUnit = 16;
   static constexpr std::int64_t kLongRow = 2048;
 
-  const int most_keys_;
+  const int keys_, units_;
+  int blocks_;
 };
 
 /// KvSpan::offset() of tokens side by side, with one division for all: they are as many as a short call has
@@ -53,14 +54,14 @@ class Pass {
   Pass(const Attention::Problem& problem, const Attention::Args& args, int first, int last)
       : problem_(problem), args_(args), first_(first) {
     const std::int32_t* position = args.position.row<std::int32_t>();
-    const BlockSize size(width() * static_cast<std::int64_t>(size_of(problem.dtype)));
-    do {
-      const int row = rows_++, keys = position[first + row] + 1;
-      const int each = size.keys_of(keys);
-      for (int key = 0; key < keys; key += each) keys_.push_back(keys_.back() + std::min(each, keys - key));
-      start_[row + 1] = static_cast<int>(keys_.size()) - 1;
-    } while (first + rows_ < last &&
-             blocks() + size.most_blocks_of(position[first + rows_] + 1) <= kMostBlocks);
+    const std::int64_t row_bytes = width() * static_cast<std::int64_t>(size_of(problem.dtype));
+    for (; first + rows_ < last; ++rows_) {
+      const Cut cut(position[first + rows_] + 1, row_bytes);
+      if (rows_ > 0 && blocks() + cut.blocks() > kMostBlocks) break;
+      const std::int64_t before = keys_.back();
+      for (int block = 0; block < cut.blocks(); ++block) keys_.push_back(before + cut.end(block));
+      start_[rows_ + 1] = static_cast<int>(keys_.size()) - 1;
+    }
   }
 
   int rows() const { return rows_; }
@@ -68,8 +69,8 @@ class Pass {
   std::int64_t heads() const { return problem_.heads; }
   std::int64_t width() const { return heads() * problem_.head_dim; }
 
-  /// The part-th of `parts` equal parts, counted in heads of keys: whole blocks, and some heads of those in
-  /// which parts meet, two by two. A head's result does not depend on where that is.
+  /// The part-th of `parts` parts, nearly equal as counted in heads of keys: whole blocks, and some heads of
+  /// those in which parts meet, two by two. A head's result does not depend on where that is.
   void attend(int part, int parts, const Partials& partials, float* scratch) const {
     FetchAhead ahead(args_.kv, problem_.head_dim * static_cast<std::int64_t>(size_of(problem_.dtype)));
     RowBlock block[2];
@@ -96,11 +97,13 @@ class Pass {
   };
 
   Place place(int part, int parts) const {
-    const std::int64_t at = keys_.back() * heads() * part / parts;
+    const std::int64_t all = keys_.back() * heads(), at = all * part / parts;
     const auto block = static_cast<std::size_t>(
         std::upper_bound(keys_.begin(), keys_.end() - 1, at / heads()) - keys_.begin() - 1);
-    const std::int64_t head = (at - keys_[block] * heads()) / (keys_[block + 1] - keys_[block]);
-    return {static_cast<int>(block), head < heads() ? head / 2 * 2 : head};
+    const std::int64_t before = at - keys_[block] * heads(), behind = keys_[block + 1] * heads() - at;
+    if (std::min(before, behind) * parts * kFewKeys <= all)
+      return {static_cast<int>(before < behind ? block : block + 1), 0};
+    return {static_cast<int>(block), before / (keys_[block + 1] - keys_[block]) / 2 * 2};
   }
 
   /// Makes `block` the heads from `at` to the end of its block, or to `end`; none when `end` is reached.
@@ -128,6 +131,10 @@ class Pass {
     return {at.block + 1, 0};
   }
 
+  /// A part that is longer by a sixteenth costs less than some heads of a block: their pieces of rows are
+  /// shorter than what the processor reads ahead.
+  static constexpr int kFewKeys = 16;
+
   const Attention::Problem& problem_;
   const Attention::Args& args_;
   const int first_;
@@ -142,17 +149,18 @@ void attend_rows(const Attention::Problem& problem, const Attention::Args& args,
   while (first < last) {
     const Pass pass(problem, args, first, last);
     thread_local Scratch scratch;
+    Partials partials{nullptr, pass.heads(), pass.width()};
     // For the most there can be: a sequence that grows would make it grow in the middle of decoding.
-    const std::int64_t of_partials = std::max(pass.blocks(), kMostBlocks) * (2 * pass.heads() + pass.width()),
-                       of_thread = pass.heads() * (kBlockKeys + kGroup) + pass.width();
-    float* floats = scratch.reserve<float>(of_partials + thread_count() * of_thread);
-    const Partials partials{floats, pass.heads(), pass.width()};
+    const std::int64_t of_partials = std::max(pass.blocks(), kMostBlocks) * partials.of_block(),
+                       of_thread = pass.heads() * (kBlockKeys + kGroup) + pass.width() + kApart;
+    partials.base = scratch.reserve<float>(of_partials + thread_count() * of_thread);
+    float* const of_threads = partials.base + of_partials;
 #pragma omp parallel
     {
       pass.attend(omp_get_thread_num(), omp_get_num_threads(), partials,
-                  floats + of_partials + omp_get_thread_num() * of_thread);
+                  of_threads + omp_get_thread_num() * of_thread);
 #pragma omp barrier
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
       for (std::int64_t i = 0; i < pass.rows() * pass.heads(); ++i)
         pass.merge(static_cast<int>(i / pass.heads()), static_cast<int>(i % pass.heads()), partials);
     }
