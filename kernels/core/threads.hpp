@@ -1,6 +1,8 @@
 // The OpenMP team that every CPU kernel, oneDNN's included, runs on.
 #pragma once
 
+#include <cstdint>
+
 namespace trisect {
 
 /// Fixes the team's size and binds thread i to the i-th processor this process may run on. `count` 0 means
@@ -20,5 +22,9 @@ struct Range {
   long first, last;
 };
 Range split(long total, int part, int parts, long unit = 1);
+
+/// Bytes at least between what two threads write again and again: the processor's prefetching runs on from
+/// one thread's into the other's, which then has to get its own back.
+inline constexpr std::int64_t kBytesApart = 1024;
 
 }  // namespace trisect

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/core/threads.hpp"
 #include "kernels/dense/attention.hpp"
 
 namespace trisect::dense {
@@ -79,15 +80,12 @@ class FetchAhead {
 /// Writes the block's results. The type is the cache's.
 void attend_block(int head_dim, const KvSpan& kv, const RowBlock& block, FetchAhead& ahead);
 
-/// Floats between what two threads write: the processor's prefetching runs on from one thread's to the
-/// other's, which has to get its own back.
-inline constexpr std::int64_t kApart = 256;
-
 /// Where the results of one block of one row lie.
 struct Partials {
   float* base;
   std::int64_t heads, width;
 
+  static constexpr std::int64_t kApart = kBytesApart / sizeof(float);
   std::int64_t of_block() const { return 2 * heads + width + kApart; }
   float* largest(int block) const { return base + block * of_block(); }
   float* total(int block) const { return largest(block) + heads; }

@@ -152,7 +152,7 @@ void attend_rows(const Attention::Problem& problem, const Attention::Args& args,
     Partials partials{nullptr, pass.heads(), pass.width()};
     // For the most there can be: a sequence that grows would make it grow in the middle of decoding.
     const std::int64_t of_partials = std::max(pass.blocks(), kMostBlocks) * partials.of_block(),
-                       of_thread = pass.heads() * (kBlockKeys + kGroup) + pass.width() + kApart;
+                       of_thread = pass.heads() * (kBlockKeys + kGroup) + pass.width() + Partials::kApart;
     partials.base = scratch.reserve<float>(of_partials + thread_count() * of_thread);
     float* const of_threads = partials.base + of_partials;
 #pragma omp parallel

@@ -47,6 +47,8 @@ class NextRows {
 };
 
 constexpr long kSlack = 64;  // kernels may write whole registers past the last column
+constexpr long kApart = kBytesApart / sizeof(float);
+static_assert(kApart >= kSlack);
 
 /// Where a kernel adds up: a row for each token, `stride` apart.
 struct Sums {
@@ -127,7 +129,7 @@ template <class Kernel>
 void run_row_product(const RowProduct& product, Kernel kernel, int rows_per_pass = kRowsPerPass) {
   const long tile = product.tokens == 1 ? 17920 : 8960;  // phi-2's q|k|v|fc1 in one piece, or two
   const long out = product.w.cols;
-  const std::size_t padded = static_cast<std::size_t>((out + kSlack - 1) / kSlack * kSlack + kSlack);
+  const std::size_t padded = static_cast<std::size_t>((out + kSlack - 1) / kSlack * kSlack + kApart);
   const int threads = thread_count(), tokens = product.tokens;
   std::atomic<int> working{threads};
   thread_local Scratch memory;
