@@ -21,6 +21,7 @@ constexpr std::size_t kTableBytes = std::size_t{2} << 20;
 
 struct Arguments {
   ModelOptions model;
+  LarosaArguments larosa;
   std::string trace, granule = "small", json;
   std::vector<std::string> policies{"static", "growing", "paged", "vattention"};
   int slots = 8, context = 0, requests = 0, ahead = 16;
@@ -133,6 +134,8 @@ std::string complaint_of(const std::vector<TraceRun>& runs) {
 
 ExitCode run_trace(const Arguments& arguments) {
   const std::string started = utc_now();
+  phi2::EngineOptions options;
+  options.larosa = parse_larosa(arguments.larosa);
   const ResultFile file(arguments.json);
   Trace trace = read_trace(arguments.trace);
   if (arguments.requests > 0)
@@ -140,13 +143,12 @@ ExitCode run_trace(const Arguments& arguments) {
   const Model model = find_model(arguments.model);
   watch_interrupts();
   pin_threads(arguments.model.threads);
-  phi2::EngineOptions options;
   options.context = arguments.context;
   options.slots = arguments.slots;
   // Not used, and without memory: each policy brings its own.
   options.kv_cache =
       model.device == Device::kCpu ? vattention::KvPolicy::kLazy : vattention::KvPolicy::kVattention;
-  const LoadedEngine loaded = load_engine(model, options, "");
+  const LoadedEngine loaded = load_engine(model, options, arguments.larosa.file);
   phi2::Engine& engine = *loaded.engine;
 
   std::vector<TraceRun> runs;
@@ -181,6 +183,7 @@ ExitCode run_trace(const Arguments& arguments) {
       {"budget_bytes", arguments.budget_mb > 0 ? Json(megabytes(arguments.budget_mb)) : Json()},
       {"parked_budget_bytes", arguments.parked_mb >= 0 ? Json(megabytes(arguments.parked_mb)) : Json()},
       {"ahead_tokens", arguments.ahead},
+      {"larosa", larosa_json(options.larosa, loaded.rotation, model.source.config)},
       {"seed", arguments.seed}};
   record["trace"] = {
       {"name", trace.name}, {"description", trace.description}, {"requests", trace.requests.size()}};
@@ -202,6 +205,7 @@ void add_trace(CLI::App& program, ExitCode& exit_code) {
       "Requests that come and go in one batch: memory, speed and tokens by KV cache, step by step in turns");
   const auto arguments = std::make_shared<Arguments>();
   add_model_options(command, arguments->model);
+  add_larosa_options(command, arguments->larosa);
   command.add_option("--trace", arguments->trace, "File of requests, such as integration/traces/chat.json")
       ->required();
   command

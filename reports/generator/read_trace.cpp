@@ -110,6 +110,9 @@ TraceRun read_trace(const std::filesystem::path& directory, const std::filesyste
   run.token_bytes = settings.at("token_bytes");
   run.budget = known_number(settings.at("budget_bytes"));
   run.parked_budget = known_number(settings.at("parked_budget_bytes"));
+  if (const Json larosa = settings.value("larosa", Json()); larosa.is_object())
+    run.larosa = fmt::format("{}, {} %", larosa.at("mode").get<std::string>(),
+                             larosa.at("sparsity_permille").get<int>() / 10.0);
   run.name = trace.at("name");
   run.description = trace.at("description");
   run.requests = trace.at("requests");

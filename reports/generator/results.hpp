@@ -289,6 +289,7 @@ struct TraceRun {
   int threads = 0, slots = 0, context = 0, ahead_tokens = 0;
   double granule_bytes = 0, token_bytes = 0;
   std::optional<double> budget, parked_budget;
+  std::string larosa;  ///< mode and sparsity, such as "merged, 50 %"; empty for none
   std::string name, description;
   int requests = 0;
   std::vector<TraceCache> caches;

@@ -28,12 +28,14 @@ std::string limit(const std::optional<double>& value, const char* without) {
 
 std::string setting_lines(const TraceRun& run) {
   return fmt::format(
-      "{} Model: {} (hash `{}`), weights and cache {}, device {}, {}. {}, at most {} at a time with up to {} "
+      "{} Model: {} (hash `{}`){}, weights and cache {}, device {}, {}. {}, at most {} at a time with up to "
+      "{} "
       "of "
       "{} each. Memory comes in granules of {}; budget {}; {} may stay parked in `paged` and `vattention`, "
       "which "
       "commits {} ahead.\n\n",
-      escape(run.description), escape(run.model.name), escape(run.model.hash), escape(run.dtype),
+      escape(run.description), escape(run.model.name), escape(run.model.hash),
+      run.larosa.empty() ? "" : " with LaRoSA (" + escape(run.larosa) + ")", escape(run.dtype),
       escape(run.device), count(run.threads, "thread"), capitalized(count(run.requests, "request")),
       run.slots, count(run.context, "token"), bytes(run.token_bytes), bytes(run.granule_bytes),
       limit(run.budget, "none"), limit(run.parked_budget, "everything"), count(run.ahead_tokens, "token"));

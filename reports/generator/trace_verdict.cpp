@@ -103,6 +103,8 @@ std::string trace_label(const TraceRun& run, const std::vector<TraceRun>& runs) 
                                 [&](const TraceRun& other) { return other.granule == runs.front().granule; });
   std::string label = escape(run.name);
   if (!same && run.granule != "small") label += fmt::format(" with granules of {}", bytes(run.granule_bytes));
+  if (run.larosa != runs.front().larosa)
+    label += run.larosa.empty() ? " without LaRoSA" : fmt::format(" with LaRoSA ({})", escape(run.larosa));
   if (run.model.name != runs.front().model.name) label += fmt::format(" ({})", escape(run.model.name));
   return label;
 }

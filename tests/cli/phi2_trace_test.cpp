@@ -54,6 +54,31 @@ TEST_F(Phi2Trace, EveryCacheServesTheSameTokens) {
   EXPECT_EQ(json["runs"][5]["against"]["static"]["saved_fraction"], 0) << "tracked saves nothing";
 }
 
+TEST_F(Phi2Trace, ServesWithLarosa) {
+  const std::string file = write("tiny.json", kTrace);
+  const Arguments common{"--slots", "3", "--context", "64", "--kv-cache", "static,paged,vattention",
+                         "--json"};
+  const auto run = [&](const std::string& name, const Arguments& more) {
+    Arguments arguments = common;
+    arguments.push_back(path(name));
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished finished = trace(file, arguments);
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    return read_json(path(name));
+  };
+  const Arguments larosa{"--larosa-sparsity", "0.5", "--larosa-mode", "merged"};
+  const nlohmann::json with = run("with.json", larosa), without = run("without.json", {});
+  EXPECT_EQ(with["settings"]["larosa"]["mode"], "merged");
+  EXPECT_EQ(with["settings"]["larosa"]["sparsity_permille"], 500);
+  EXPECT_TRUE(without["settings"]["larosa"].is_null());
+  for (const auto& each : with["runs"]) {
+    EXPECT_EQ(each["tokens_out"], 6 + 3 + 12 + 1 + 5);
+    for (const auto& [other, against] : each["against"].items())
+      EXPECT_EQ(against["same_ids"], true) << other;
+  }
+  EXPECT_EQ(trace(file, {"--larosa-mode", "merged"}).code, 2) << "no sparsity";
+}
+
 /// 104 requests of 2 to 24 tokens, far more at once than there are slots.
 std::string many_requests() {
   nlohmann::json json{

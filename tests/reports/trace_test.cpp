@@ -72,6 +72,15 @@ TEST(TraceVerdictTest, AModelIsNamedBesideItsTraceWhereThereAreSeveral) {
   EXPECT_THAT(trace_verdict({first, first}), Not(HasSubstr("(" + first.model.name)));
 }
 
+TEST(TraceVerdictTest, LarosaIsNamedBesideATraceWhereNotAllHaveIt) {
+  TraceRun with = quiet_trace("chat", 1e6, {{"static", 2e6, 1.0}});
+  with.larosa = "merged, 50 %";
+  const TraceRun without = quiet_trace("chat", 1e6, {{"static", 2e6, 1.0}});
+  EXPECT_THAT(trace_verdict({without, with}), HasSubstr("on chat and chat with LaRoSA (merged, 50 %) ("));
+  EXPECT_THAT(trace_verdict({with, without}), HasSubstr("on chat and chat without LaRoSA ("));
+  EXPECT_THAT(trace_verdict({with, with}), Not(HasSubstr("LaRoSA")));
+}
+
 TEST(TraceVerdictTest, NothingIsJudgedThatIsNotKnown) {
   EXPECT_EQ(trace_verdict({}), "");
   TraceRun run = quiet_trace("t", 1e6, {{"paged", 1e6, 1.0}});

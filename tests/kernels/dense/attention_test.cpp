@@ -243,11 +243,17 @@ TEST(AttentionCpuRows, GivesARowTheSameBitsInAnyCompanyAndTeam) {
   one.add(199 % 3, 199, 199);
   const Buffer among_others = attend(attention_cpu_rows, cache, many);
   const int team = omp_get_max_threads();
-  omp_set_num_threads(1);
-  const Buffer alone = attend(attention_cpu_rows, cache, one);
-  omp_set_num_threads(team);
-  const Check check = check_equal(alone.view(), among_others.view().rows_from(199, 1));
-  EXPECT_EQ(check.status, CheckStatus::kPass) << check.detail;
+  for (const int threads : {1, 2, 3, 5, 8}) {  // parts that end with blocks, and some within
+    SCOPED_TRACE(threads);
+    omp_set_num_threads(threads);
+    const Buffer alone = attend(attention_cpu_rows, cache, one),
+                 again = attend(attention_cpu_rows, cache, many);
+    omp_set_num_threads(team);
+    const Check one_row = check_equal(alone.view(), among_others.view().rows_from(199, 1));
+    EXPECT_EQ(one_row.status, CheckStatus::kPass) << one_row.detail;
+    const Check all = check_equal(again.view(), among_others.view());
+    EXPECT_EQ(all.status, CheckStatus::kPass) << all.detail;
+  }
 }
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // whose own memory faults
