@@ -8,6 +8,7 @@
 #include "kernels/core/error.hpp"
 #include "reports/generator/gnuplot.hpp"
 #include "reports/generator/report.hpp"
+#include "tests/reports/files.hpp"
 #include "tests/reports/samples.hpp"
 
 namespace trisect::report {

@@ -1,12 +1,12 @@
 // Rows of devices: what is shown beside the CPU's, and what an emulated device must not show.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
 #include "reports/generator/sections.hpp"
+#include "tests/reports/files.hpp"
 #include "tests/reports/samples.hpp"
 
 namespace trisect::report {
@@ -19,7 +19,10 @@ using ::testing::Not;
 MicrobenchRun run_on_a_device(bool emulated) {
   const auto directory = testing::golden_directory() / "microbench";
   auto manifest = nlohmann::json::parse(testing::file_text(directory / "manifest.json"));
-  manifest["accelerator"] = {{"name", "Test GPU"}, {"emulated", emulated}, {"sms", 4}, {"cache_bytes", 1000},
+  manifest["accelerator"] = {{"name", "Test GPU"},
+                             {"emulated", emulated},
+                             {"sms", 4},
+                             {"cache_bytes", 1000},
                              {"bandwidth_gbps", 1000.0}};
   for (auto& row : manifest["rows"]) {
     if (row["status"] != "pass") continue;

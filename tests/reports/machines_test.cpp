@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "reports/generator/write_report.hpp"
+#include "tests/reports/files.hpp"
 #include "tests/reports/samples.hpp"
 
 namespace trisect::report {

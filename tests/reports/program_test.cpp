@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "tests/reports/samples.hpp"
+#include "tests/reports/files.hpp"
 
 namespace trisect::report {
 namespace {

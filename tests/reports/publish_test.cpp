@@ -9,7 +9,7 @@
 
 #include "kernels/core/error.hpp"
 #include "reports/generator/gnuplot.hpp"
-#include "tests/reports/samples.hpp"
+#include "tests/reports/files.hpp"
 
 namespace trisect::report {
 namespace {
@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using ::testing::AllOf;
+using testing::edit_json;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -40,19 +41,8 @@ class PublishTest : public ::testing::Test {
     fs::create_directories(run / "trace");
     fs::copy(testing::golden_directory() / "trace", run / "trace" / "chat");
   }
-  void edit(const fs::path& file, const std::function<void(Json&)>& change) {
-    Json json = Json::parse(testing::file_text(file));
-    change(json);
-    testing::write_text(file, json.dump());
-  }
   std::string complaint() {
-    try {
-      publish(run, into, "0.1.0");
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ExitCode::kEnvironment);
-      return error.what();
-    }
-    return "";
+    return testing::refusal_of([&] { publish(run, into, "0.1.0"); });
   }
   fs::path published() { return publish(run, into, "0.1.0"); }
 
@@ -83,7 +73,7 @@ TEST_F(PublishTest, TheFolderHasTheReportItsPicturesAndItsInputs) {
 }
 
 TEST_F(PublishTest, WhereModelsLieIsNotTold) {
-  edit(run / "sweep/sweep.json", [](Json& json) { json["model"]["path"] = "/home/someone/phi-mini"; });
+  edit_json(run / "sweep/sweep.json", [](Json& json) { json["model"]["path"] = "/home/someone/phi-mini"; });
   EXPECT_EQ(Json::parse(testing::file_text(published() / "sweep/sweep.json"))["model"]["path"], "phi-mini");
 }
 
@@ -103,7 +93,7 @@ TEST_F(PublishTest, WhatMustNotBePublished) {
   const fs::path sweep = run / "sweep/sweep.json", manifest = run / "microbench/manifest.json";
   const std::string good = testing::file_text(sweep), good_manifest = testing::file_text(manifest);
   const auto after = [&](const std::function<void(Json&)>& change) {
-    edit(sweep, change);
+    edit_json(sweep, change);
     const std::string what = complaint();
     testing::write_text(sweep, good);
     return what;
@@ -118,7 +108,7 @@ TEST_F(PublishTest, WhatMustNotBePublished) {
   EXPECT_THAT(after([](Json& json) { json["environment"]["cpu"] = "Another"; }),
               HasSubstr("several machines"));
   EXPECT_THAT(after([](Json& json) { json["settings"]["device"] = "cuda"; }), HasSubstr("emulated"));
-  edit(manifest, [](Json& json) {
+  edit_json(manifest, [](Json& json) {
     json["accelerator"] = {
         {"name", "E"}, {"emulated", true}, {"sms", 1}, {"cache_bytes", 1}, {"bandwidth_gbps", 1}};
   });
@@ -158,7 +148,7 @@ TEST_F(PublishTest, AnEditByHandIsSeen) {
   edited.replace(edited.find("Some words"), 4, "Four");
   EXPECT_EQ(readme_drift(edited, updated_readme(edited, directory.path(), "")), "") << "the text is free";
 
-  edit(folder / "trace/chat/trace.json", [](Json& json) { json["trace"]["description"] = "Another."; });
+  edit_json(folder / "trace/chat/trace.json", [](Json& json) { json["trace"]["description"] = "Another."; });
   EXPECT_EQ(readme_drift(readme, updated_readme(readme, directory.path(), "")), "the published files");
 }
 
@@ -166,12 +156,7 @@ TEST_F(PublishTest, MarkersThatCannotBeFollowed) {
   published();
   const std::string relative = "published/" + std::string(kName);
   const auto fails = [&](const std::string& readme, const std::string& published) {
-    try {
-      updated_readme(readme, directory.path(), published);
-    } catch (const Error& error) {
-      return std::string(error.what());
-    }
-    return std::string();
+    return testing::refusal_of([&] { updated_readme(readme, directory.path(), published); });
   };
   EXPECT_THAT(fails("no markers\n", ""), HasSubstr("has no line"));
   EXPECT_THAT(fails("no markers\n", relative), HasSubstr("has no line"));

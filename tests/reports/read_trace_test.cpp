@@ -6,7 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/error.hpp"
-#include "tests/reports/samples.hpp"
+#include "reports/generator/results.hpp"
+#include "tests/reports/files.hpp"
 
 namespace trisect::report {
 namespace {
@@ -22,20 +23,10 @@ class ReadTraceTest : public ::testing::Test {
     fs::copy(testing::golden_directory() / "trace", trace, fs::copy_options::recursive);
   }
 
-  void edit(const std::function<void(Json&)>& change) {
-    Json json = Json::parse(testing::file_text(file));
-    change(json);
-    testing::write_text(file, json.dump());
-  }
+  void edit(const std::function<void(Json&)>& change) { testing::edit_json(file, change); }
   TraceRun read() { return read_results({trace}, directory.path()).traces.at(0); }
   std::string complaint() {
-    try {
-      read();
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ExitCode::kEnvironment);
-      return error.what();
-    }
-    return "";
+    return testing::refusal_of([&] { read(); });
   }
 
   testing::TemporaryDirectory directory;

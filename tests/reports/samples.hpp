@@ -1,9 +1,8 @@
 // Results as the readers hand them over, small and with round numbers, for tests to change.
 #pragma once
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -221,35 +220,5 @@ inline void stretch_decode(Side& side, double factor) {
     for (double& step : generation.token_s) step *= factor;
   }
 }
-
-inline std::filesystem::path golden_directory() {
-  return std::filesystem::path(TRISECT_SOURCE_DIR) / "tests" / "reports" / "golden";
-}
-
-inline std::string file_text(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-inline void write_text(const std::filesystem::path& path, const std::string& text) {
-  std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << text;
-}
-
-/// An empty directory that goes away with the object.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "trisect-report-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace trisect::report::testing

@@ -7,8 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "kernels/core/error.hpp"
-#include "tests/reports/samples.hpp"
+#include "tests/reports/files.hpp"
 
 namespace trisect::report {
 namespace {
@@ -18,13 +17,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 std::string complaint(const Json& value, const std::string& name) {
-  try {
-    validate(value, name, "file.json");
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kEnvironment);
-    return error.what();
-  }
-  return "";
+  return testing::refusal_of([&] { validate(value, name, "file.json"); });
 }
 
 Json sample(const std::string& path) {
