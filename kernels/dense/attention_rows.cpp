@@ -15,7 +15,8 @@ namespace {
 constexpr int kMostBlocks = 256;
 
 /// A row's blocks depend on its length and width alone. They are as even as blocks can be that end where
-/// pages of 16 do, and two or a multiple of that, so that an even number of threads has whole blocks to do.
+/// pages of 16 do, and even in number where there are more than 16 keys, so that two threads have whole
+/// blocks to do.
 class Cut {
  public:
   Cut(int keys, std::int64_t row_bytes) : keys_(keys), units_((keys + kUnit - 1) / kUnit) {

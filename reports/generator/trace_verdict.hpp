@@ -37,8 +37,8 @@ double mean_length(const TraceRun& run, const TraceCache& cache);
 /// The models that the traces ran on: "a and b".
 std::string trace_models(const std::vector<TraceRun>& runs);
 
-/// "chat", "chat with granules of 2.10 MB" where the inputs have others too, "chat (model)" for another model
-/// than the first one's.
+/// "chat", "chat with granules of 2.10 MB" where the inputs have others too, "chat with LaRoSA (merged, 50
+/// %)" and "chat (model)" where that is not as in the first.
 std::string trace_label(const TraceRun& run, const std::vector<TraceRun>& runs);
 
 /// Where it pays, where it trades and where it does not, and why; nothing without a vattention run.
